@@ -1,0 +1,84 @@
+// What the front end hands to the rest of the compiler for one `train` block: the tensor IR, and the facts about the run
+// that are not tensors.
+//
+// The module of a run NAME = `train add: adder on sums`:
+//   func @add.loss(parameters, states, %x: f32[B,..] data, %target: f32[B,..] data, hypers) -> (loss: f32[], reports...)
+//   grad @add.gradient = @add.loss wrt every parameter
+//   func @add.update(parameters, %NAME.gradient input ..., optimizer states, hypers) -> (parameters, optimizer states)
+//   step @add.step = @add.gradient then @add.update
+//   func @add.hyper(%t: f64[] hyper, one f64[] per setting) -> (f32[] per scalar that loss or update take as Role::hyper)
+//   func @add.data(%key: i32[3] key) -> (x: f32[B,..], target: ...)     for formula data only
+//   func @add.init(%key: i32[3] key) -> (parameters)                    the initial values
+//   func @add.predict(parameters, states, %x: f32[B,..] data) -> (out: f32[B,..])
+// Names of results, arguments and tensors are equal where they mean the same thing; wiring is by name.
+// key = (seed low word, seed high word, step number from 0); init uses step 0.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace gradc::frontend {
+
+// A real number of the spec that can change without recompiling: `optimizer.lr`, `hidden.rate`, `loss.sigma`.
+struct Setting {
+  std::string name;
+  double value = 0;
+  ir::SourceLocation location;
+};
+
+// A named tensor of one sample.
+struct Port {
+  std::string name;
+  ir::Type type;  // without the batch axis
+};
+
+// One row of `gradc check`: an instance of a layer (or a function) in the order of evaluation.
+struct LayerRow {
+  std::string instance;  // hidden, linear_0, relu
+  std::string layer;     // linear(5)
+  ir::Type output;       // of one sample
+  int64_t parameters = 0;
+};
+
+struct Column {
+  std::string name;
+  ir::Type type;              // of one sample
+  std::vector<float> values;  // literal rows only: row after row
+};
+
+// The rows that a run trains on. Formula data draws a fresh batch each step (func @RUN.data); literal data is resident.
+struct DataSource {
+  std::string name;
+  bool formula = false;
+  int64_t rows = 0;  // literal rows
+  std::vector<Column> columns;
+};
+
+struct Example {
+  std::vector<std::pair<std::string, std::vector<float>>> inputs;  // by the name of the model's input, in its order
+  ir::SourceLocation location;
+};
+
+struct Program {
+  ir::Module module;
+  std::string run;    // add
+  std::string model;  // adder
+  std::vector<Port> inputs;
+  std::vector<Port> outputs;         // named `out` where the model has a single unnamed output
+  std::vector<Setting> settings;     // defaults; `--set` replaces them
+  std::vector<Port> parameters;      // in the order of declaration
+  std::vector<LayerRow> layers;
+  DataSource data;
+  std::vector<Example> examples;
+  int64_t batch = 1;
+  int64_t steps = 0;
+  uint64_t seed = 0;
+  std::optional<std::string> save;  // `save "f.safetensors"`
+  bool shuffle = true;              // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
+};
+
+}  // namespace gradc::frontend
