@@ -118,8 +118,8 @@ struct ContractAttr {
   bool operator==(const ContractAttr&) const = default;
 };
 
-using Attr = std::variant<NoAttr, ConstantAttr, AxisAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr, ReduceAttr,
-                          ContractAttr>;
+using Attr =
+    std::variant<NoAttr, ConstantAttr, AxisAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr, ReduceAttr, ContractAttr>;
 
 // The subscripts taken apart; `valid` is false where the text is not of the form "ab,bc->ac".
 struct Subscripts {

@@ -12,12 +12,15 @@ namespace gradc::ir {
 
 double round_to_dtype(double value, DType dtype) {
   switch (dtype) {
-    case DType::f32: return static_cast<double>(static_cast<float>(value));
-    case DType::f64: return value;
+    case DType::f32:
+      return static_cast<double>(static_cast<float>(value));
+    case DType::f64:
+      return value;
     case DType::i32:
       if (std::isnan(value)) return 0;
       return std::trunc(std::fmin(std::fmax(value, -2147483648.0), 2147483647.0));
-    case DType::boolean: return value != 0 ? 1 : 0;
+    case DType::boolean:
+      return value != 0 ? 1 : 0;
   }
   return value;
 }

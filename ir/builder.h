@@ -39,8 +39,8 @@ class Builder {
   // Operand axis k becomes result axis axes[k] of `shape`; x itself where nothing changes.
   ValueId broadcast(ValueId x, std::vector<int64_t> axes, Shape shape);
   ValueId broadcast_scalar(ValueId x, Shape shape) { return broadcast(x, {}, std::move(shape)); }
-  ValueId permute(ValueId x, std::vector<int64_t> axes);  // x itself where the order does not change
-  ValueId reshape(ValueId x, Shape shape);                // x itself where it has that shape
+  ValueId permute(ValueId x, std::vector<int64_t> axes);                  // x itself where the order does not change
+  ValueId reshape(ValueId x, Shape shape);                                // x itself where it has that shape
   ValueId reduce(ReduceKind kind, ValueId x, std::vector<int64_t> axes);  // x itself without axes
   ValueId contract(ValueId a, ValueId b, std::string subscripts);
 

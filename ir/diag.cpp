@@ -55,7 +55,8 @@ void render_labels(const Diagnostic& diagnostic, const Sources& sources, std::st
     const std::string margin(number.size(), ' ');
     if (shown.file != label.location.file || shown.line != label.location.line) {
       if (label.location.file != diagnostic.location.file) fmt::format_to(sink, "  in {}:\n", file.name);
-      fmt::format_to(sink, "  {} | {}\n", number, printable(file.line(label.location.line)).substr(0, kMaxShownColumns));
+      fmt::format_to(sink, "  {} | {}\n", number,
+                     printable(file.line(label.location.line)).substr(0, kMaxShownColumns));
       shown = label.location;
     }
     if (label.location.column > kMaxShownColumns) {
@@ -63,8 +64,8 @@ void render_labels(const Diagnostic& diagnostic, const Sources& sources, std::st
                      label.text);
       continue;
     }
-    const size_t width = std::min<size_t>(std::max<uint32_t>(label.location.length, 1),
-                                          kMaxShownColumns - label.location.column + 1);
+    const size_t width =
+        std::min<size_t>(std::max<uint32_t>(label.location.length, 1), kMaxShownColumns - label.location.column + 1);
     fmt::format_to(sink, "  {} | {}{}{}{}\n", margin, std::string(label.location.column - 1, ' '),
                    std::string(width, '^'), label.text.empty() ? "" : " ", label.text);
   }

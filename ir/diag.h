@@ -25,7 +25,7 @@ struct Label {
 struct Diagnostic {
   Severity severity = Severity::error;
   std::string message;
-  SourceLocation location;  // the headline's place
+  SourceLocation location;    // the headline's place
   std::vector<Label> labels;  // shown with carets; when empty, `location` is shown with a bare caret
   std::vector<std::string> notes;
   std::vector<std::string> helps;

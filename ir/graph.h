@@ -44,10 +44,11 @@ struct Value {
   std::vector<ValueId> operands;
   Attr attr;
   SourceLocation location;
-  std::string name;    // parameters: always; other values: printed as %0, %1, ...
+  std::string name;         // parameters: always; other values: printed as %0, %1, ...
   Role role = Role::input;  // parameters only
-  int32_t kernel = -1;  // >= 0: stored, by the kernel of this number; set by fuse, dense from 0, ascending in dependence
-  Storage storage;     // set by plan_memory, on parameters and on stored values
+  int32_t kernel =
+      -1;           // >= 0: stored, by the kernel of this number; set by fuse, dense from 0, ascending in dependence
+  Storage storage;  // set by plan_memory, on parameters and on stored values
 };
 
 struct FuncResult {

@@ -21,7 +21,8 @@ using Shape = std::vector<int64_t>;
 inline constexpr int64_t kMaxElements = int64_t{1} << 32;
 inline constexpr size_t kMaxRank = 16;
 
-// The product of the extents; nullopt where one is below 1, the rank is above kMaxRank or the product above kMaxElements.
+// The product of the extents; nullopt where one is below 1, the rank is above kMaxRank or the product above
+// kMaxElements.
 std::optional<int64_t> checked_element_count(const Shape& shape);
 // Row-major strides in elements.
 std::vector<int64_t> row_major_strides(const Shape& shape);

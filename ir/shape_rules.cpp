@@ -1,0 +1,323 @@
+#include "ir/shape_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace gradc::ir {
+
+namespace {
+
+struct Query {
+  const std::vector<Type>& operands;
+  const Attr& attr;
+  const Type& requested;
+};
+using Rule = Result<Type> (*)(const Query&);
+
+template <class... Args>
+Error error(fmt::format_string<Args...> format, Args&&... args) {
+  return {fmt::format(format, std::forward<Args>(args)...)};
+}
+
+Result<Type> checked(Type type) {
+  if (type.shape.size() > kMaxRank)
+    return error("{} axes are more than the {} a tensor may have", type.rank(), kMaxRank);
+  for (int64_t extent : type.shape) {
+    if (extent < 1) return error("an axis of extent {} in {}", extent, to_string(type));
+  }
+  if (!checked_element_count(type.shape)) return error("{} has more than 2^32 elements", to_string(type));
+  return type;
+}
+
+// The common type of all operands.
+Result<Type> same(const Query& q, size_t from = 0) {
+  for (size_t i = from + 1; i < q.operands.size(); ++i) {
+    if (q.operands[i] != q.operands[from]) {
+      return error("operands of different types {} and {}", to_string(q.operands[from]), to_string(q.operands[i]));
+    }
+  }
+  return q.operands[from];
+}
+
+Result<Type> same_float(const Query& q) {
+  Result<Type> type = same(q);
+  if (type && !is_float(type->dtype)) return error("takes real numbers, not {}", to_string(*type));
+  return type;
+}
+
+Result<Type> same_number(const Query& q) {
+  Result<Type> type = same(q);
+  if (type && type->dtype == DType::boolean) return error("takes numbers, not {}", to_string(*type));
+  return type;
+}
+
+Result<Type> comparison(const Query& q) {
+  Result<Type> type = same_number(q);
+  if (!type) return type;
+  return type->with_dtype(DType::boolean);
+}
+
+Result<Type> logical(const Query& q) {
+  Result<Type> type = same(q);
+  if (type && type->dtype != DType::boolean) return error("takes bool, not {}", to_string(*type));
+  return type;
+}
+
+// Axes must be ascending, distinct and below `rank`.
+bool ascending_axes(const std::vector<int64_t>& axes, size_t rank) {
+  int64_t previous = -1;
+  for (int64_t axis : axes) {
+    if (axis <= previous || axis >= static_cast<int64_t>(rank)) return false;
+    previous = axis;
+  }
+  return true;
+}
+
+Result<Type> rule_parameter(const Query& q) { return checked(q.requested); }
+
+Result<Type> rule_constant(const Query& q) {
+  Result<Type> type = checked(q.requested);
+  if (!type) return type;
+  const size_t count = std::get<ConstantAttr>(q.attr).values.size();
+  if (count != 1 && count != static_cast<size_t>(type->elements())) {
+    return error("{} values for {}", count, to_string(*type));
+  }
+  return type;
+}
+
+Result<Type> rule_iota(const Query& q) {
+  Result<Type> type = checked(q.requested);
+  if (!type) return type;
+  const int64_t axis = std::get<AxisAttr>(q.attr).axis;
+  if (type->dtype != DType::i32) return error("gives i32, not {}", to_string(*type));
+  if (axis < 0 || axis >= static_cast<int64_t>(type->rank())) return error("axis {} of {}", axis, to_string(*type));
+  if (type->shape[static_cast<size_t>(axis)] > INT32_MAX)
+    return error("axis {} of {} is too long", axis, to_string(*type));
+  return type;
+}
+
+Result<Type> rule_random(const Query& q) {
+  Result<Type> type = checked(q.requested);
+  if (!type) return type;
+  const RandomAttr& attr = std::get<RandomAttr>(q.attr);
+  if (q.operands[0] != Type{DType::i32, {3}}) return error("takes a key of i32[3], not {}", to_string(q.operands[0]));
+  if (type->dtype != DType::f32) return error("gives f32, not {}", to_string(*type));
+  if (attr.place < 0 || attr.place > UINT32_MAX) return error("place {} is outside 0 ... 2^32-1", attr.place);
+  if (attr.sample && type->is_scalar()) return error("samples need an axis 0 to count them");
+  return type;
+}
+
+Result<Type> rule_neg(const Query& q) { return same_number(q); }
+Result<Type> rule_abs(const Query& q) { return same_number(q); }
+Result<Type> rule_exp(const Query& q) { return same_float(q); }
+Result<Type> rule_log(const Query& q) { return same_float(q); }
+Result<Type> rule_sqrt(const Query& q) { return same_float(q); }
+Result<Type> rule_tanh(const Query& q) { return same_float(q); }
+Result<Type> rule_add(const Query& q) { return same_number(q); }
+Result<Type> rule_sub(const Query& q) { return same_number(q); }
+Result<Type> rule_mul(const Query& q) { return same_number(q); }
+Result<Type> rule_div(const Query& q) { return same_float(q); }
+Result<Type> rule_max(const Query& q) { return same_number(q); }
+Result<Type> rule_min(const Query& q) { return same_number(q); }
+Result<Type> rule_fma(const Query& q) { return same_float(q); }
+Result<Type> rule_less(const Query& q) { return comparison(q); }
+Result<Type> rule_less_equal(const Query& q) { return comparison(q); }
+Result<Type> rule_equal(const Query& q) { return comparison(q); }
+Result<Type> rule_logical_and(const Query& q) { return logical(q); }
+Result<Type> rule_logical_or(const Query& q) { return logical(q); }
+Result<Type> rule_logical_not(const Query& q) { return logical(q); }
+Result<Type> rule_stop_gradient(const Query& q) { return same(q); }
+
+Result<Type> rule_select(const Query& q) {
+  Result<Type> type = same(q, 1);
+  if (!type) return type;
+  if (q.operands[0] != type->with_dtype(DType::boolean)) {
+    return error("the condition must be {}, not {}", to_string(type->with_dtype(DType::boolean)),
+                 to_string(q.operands[0]));
+  }
+  return type;
+}
+
+Result<Type> rule_cast(const Query& q) {
+  if (q.operands[0].shape != q.requested.shape) {
+    return error("the shape of {} is not that of {}", to_string(q.requested), to_string(q.operands[0]));
+  }
+  return q.requested;
+}
+
+Result<Type> rule_broadcast(const Query& q) {
+  Result<Type> type = checked(q.requested);
+  if (!type) return type;
+  const Type& operand = q.operands[0];
+  const std::vector<int64_t>& axes = std::get<AxesAttr>(q.attr).axes;
+  if (operand.dtype != type->dtype) return error("cannot make {} of {}", to_string(*type), to_string(operand));
+  if (axes.size() != operand.rank())
+    return error("{} axes for the {} of {}", axes.size(), operand.rank(), to_string(operand));
+  if (!ascending_axes(axes, type->rank())) return error("axes must ascend and stay below {}", type->rank());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    if (operand.shape[i] != type->shape[static_cast<size_t>(axes[i])]) {
+      return error("axis {} of {} is not axis {} of {}", i, to_string(operand), axes[i], to_string(*type));
+    }
+  }
+  return type;
+}
+
+Result<Type> rule_permute(const Query& q) {
+  const Type& operand = q.operands[0];
+  const std::vector<int64_t>& axes = std::get<AxesAttr>(q.attr).axes;
+  std::vector<int64_t> sorted = axes;
+  std::sort(sorted.begin(), sorted.end());
+  if (axes.size() != operand.rank() || !ascending_axes(sorted, operand.rank())) {
+    return error("axes must name each axis of {} once", to_string(operand));
+  }
+  Type type{operand.dtype, {}};
+  for (int64_t axis : axes) type.shape.push_back(operand.shape[static_cast<size_t>(axis)]);
+  return type;
+}
+
+Result<Type> rule_reshape(const Query& q) {
+  Result<Type> type = checked(q.requested);
+  if (!type) return type;
+  const Type& operand = q.operands[0];
+  if (operand.dtype != type->dtype || operand.elements() != type->elements()) {
+    return error("cannot make {} of {}", to_string(*type), to_string(operand));
+  }
+  return type;
+}
+
+Result<Type> rule_slice(const Query& q) {
+  const Type& operand = q.operands[0];
+  const SliceAttr& attr = std::get<SliceAttr>(q.attr);
+  if (attr.begin.size() != operand.rank() || attr.end.size() != operand.rank()) {
+    return error("needs a begin and an end for each axis of {}", to_string(operand));
+  }
+  Type type{operand.dtype, {}};
+  for (size_t i = 0; i < operand.rank(); ++i) {
+    if (attr.begin[i] < 0 || attr.begin[i] >= attr.end[i] || attr.end[i] > operand.shape[i]) {
+      return error("{} .. {} is not a part of axis {} of {}", attr.begin[i], attr.end[i], i, to_string(operand));
+    }
+    type.shape.push_back(attr.end[i] - attr.begin[i]);
+  }
+  return type;
+}
+
+Result<Type> rule_pad(const Query& q) {
+  const Type& operand = q.operands[0];
+  const PadAttr& attr = std::get<PadAttr>(q.attr);
+  if (attr.before.size() != operand.rank() || attr.after.size() != operand.rank()) {
+    return error("needs a before and an after for each axis of {}", to_string(operand));
+  }
+  Type type{operand.dtype, {}};
+  for (size_t i = 0; i < operand.rank(); ++i) {
+    if (attr.before[i] < 0 || attr.after[i] < 0 || attr.before[i] > kMaxElements || attr.after[i] > kMaxElements) {
+      return error("cannot pad axis {} by {} and {}", i, attr.before[i], attr.after[i]);
+    }
+    type.shape.push_back(attr.before[i] + operand.shape[i] + attr.after[i]);
+  }
+  return checked(type);
+}
+
+Result<Type> rule_concat(const Query& q) {
+  Type type = q.operands[0];
+  const int64_t axis = std::get<AxisAttr>(q.attr).axis;
+  if (axis < 0 || axis >= static_cast<int64_t>(type.rank())) return error("axis {} of {}", axis, to_string(type));
+  const size_t at = static_cast<size_t>(axis);
+  for (size_t i = 1; i < q.operands.size(); ++i) {
+    Type other = q.operands[i];
+    if (other.rank() != type.rank()) return error("operands {} and {}", to_string(q.operands[0]), to_string(other));
+    const int64_t extent = other.shape[at];
+    other.shape[at] = type.shape[at];
+    if (other != type) return error("operands {} and {}", to_string(q.operands[0]), to_string(q.operands[i]));
+    type.shape[at] += extent;
+  }
+  return checked(type);
+}
+
+Result<Type> rule_reduce(const Query& q) {
+  const Type& operand = q.operands[0];
+  const ReduceAttr& attr = std::get<ReduceAttr>(q.attr);
+  if (operand.dtype == DType::boolean) return error("takes numbers, not {}", to_string(operand));
+  if (attr.axes.empty() || !ascending_axes(attr.axes, operand.rank())) {
+    return error("axes must ascend, be at least one, and stay below {}", operand.rank());
+  }
+  if (attr.order.kind == SumOrder::Kind::lanes) {
+    if (attr.kind != ReduceKind::sum) return error("only a sum is added in lanes");
+    if (std::find(attr.axes.begin(), attr.axes.end(), attr.order.axis) == attr.axes.end()) {
+      return error("the lane axis {} is not reduced", attr.order.axis);
+    }
+  }
+  if (attr.order.block < 0) return error("a block of {}", attr.order.block);
+  Type type{operand.dtype, {}};
+  for (size_t i = 0; i < operand.rank(); ++i) {
+    if (std::find(attr.axes.begin(), attr.axes.end(), static_cast<int64_t>(i)) == attr.axes.end()) {
+      type.shape.push_back(operand.shape[i]);
+    }
+  }
+  return type;
+}
+
+Result<Type> rule_contract(const Query& q) {
+  const ContractAttr& attr = std::get<ContractAttr>(q.attr);
+  const Subscripts parts = parse_subscripts(attr.subscripts);
+  if (!parts.valid) return error("subscripts \"{}\" are not of the form \"bi,oi->bo\"", attr.subscripts);
+  const Type& lhs = q.operands[0];
+  const Type& rhs = q.operands[1];
+  if (lhs.dtype != rhs.dtype || lhs.dtype == DType::boolean) {
+    return error("operands of types {} and {}", to_string(lhs), to_string(rhs));
+  }
+  if (parts.lhs.size() != lhs.rank() || parts.rhs.size() != rhs.rank()) {
+    return error("subscripts \"{}\" for {} and {}", attr.subscripts, to_string(lhs), to_string(rhs));
+  }
+  for (size_t i = 0; i < parts.lhs.size(); ++i) {
+    const size_t j = parts.rhs.find(parts.lhs[i]);
+    if (j != std::string::npos && lhs.shape[i] != rhs.shape[j]) {
+      return error("`{}` is {} in {} and {} in {}", parts.lhs[i], lhs.shape[i], to_string(lhs), rhs.shape[j],
+                   to_string(rhs));
+    }
+  }
+  if (attr.order.kind == SumOrder::Kind::lanes &&
+      (attr.order.axis <= 0 || attr.order.axis > 127 ||
+       parts.reduced.find(static_cast<char>(attr.order.axis)) == std::string::npos)) {
+    return error("the lane axis is not one of the reduced \"{}\"", parts.reduced);
+  }
+  if (attr.order.block < 0) return error("a block of {}", attr.order.block);
+  Type type{lhs.dtype, {}};
+  for (char letter : parts.result) {
+    const size_t i = parts.lhs.find(letter);
+    type.shape.push_back(i != std::string::npos ? lhs.shape[i] : rhs.shape[parts.rhs.find(letter)]);
+  }
+  if (q.operands.size() == 3 && q.operands[2] != type) {
+    return error("init must be {}, not {}", to_string(type), to_string(q.operands[2]));
+  }
+  return checked(type);
+}
+
+constexpr Rule kRules[] = {
+#define GRADC_OP(name, operands, Attr, traits) &rule_##name,
+#include "ir/ops.def"
+#undef GRADC_OP
+};
+
+template <class T>
+bool holds(const Attr& attr) {
+  return std::holds_alternative<T>(attr);
+}
+
+constexpr bool (*kHoldsAttr[])(const Attr&) = {
+#define GRADC_OP(name, operands, Attr, traits) &holds<Attr>,
+#include "ir/ops.def"
+#undef GRADC_OP
+};
+
+}  // namespace
+
+Result<Type> infer_type(Op op, const std::vector<Type>& operands, const Attr& attr, const Type& requested) {
+  if (!takes_operand_count(op, operands.size()))
+    return error("{} operands are not what {} takes", operands.size(), op_name(op));
+  if (!kHoldsAttr[static_cast<size_t>(op)](attr))
+    return error("{} carries the attributes of another operation", op_name(op));
+  return kRules[static_cast<size_t>(op)]({operands, attr, requested});
+}
+
+}  // namespace gradc::ir
