@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Derives the polynomial coefficients of ir/math.h: python3 scripts/derive_math_coefficients.py (needs mpmath).
+
+Each polynomial is a weighted least-squares fit at Chebyshev points of its interval, in 60 digits, the weight being that of the
+relative error of the function. A coefficient is rounded to float32 and held, lowest degree first; the remaining ones are then
+fitted again, so that they take up its rounding error.
+"""
+import struct
+from mpmath import mp, mpf, matrix, lu_solve, exp, log, tanh, cos, pi, sqrt, linspace
+
+mp.dps = 60
+
+
+def to_f32(value):
+    """The float32 nearest to `value` (through float64, whose rounding is far below what matters here)."""
+    return mpf(struct.unpack("f", struct.pack("f", float(value)))[0])
+
+
+def fit(f, weight, low, high, powers):
+    """Coefficients c of sum c[k] x^powers[k] that minimise the weighted squares of f - p at 200 Chebyshev points of
+    [low, high]: within a few per cent of the minimax polynomial, and defined where the weight vanishes."""
+    points = [(low + high) / 2 + (high - low) / 2 * cos(pi * (k + mpf(1) / 2) / 200) for k in range(200)]
+    normal, right = matrix(len(powers), len(powers)), matrix(len(powers), 1)
+    for x in points:
+        square = weight(x) ** 2
+        value = f(x)
+        for row, power in enumerate(powers):
+            right[row] += square * value * x**power
+            for column, other in enumerate(powers):
+                normal[row, column] += square * x ** (power + other)
+    solution = lu_solve(normal, right)
+    return [solution[k] for k in range(len(powers))]
+
+
+def derive(name, f, weight, low, high, degree):
+    """Prints the float32 coefficients of f's polynomial of this degree and the error with the rounded coefficients."""
+    held = []
+    for fixed in range(degree + 1):
+        rest = lambda x: f(x) - sum(c * x**k for k, c in enumerate(held))
+        fitted = fit(rest, weight, low, high, list(range(fixed, degree + 1)))
+        held.append(to_f32(fitted[0]))
+    error = max(abs(f(x) - sum(c * x**k for k, c in enumerate(held))) * weight(x) for x in linspace(low, high, 4000))
+    print(f"{name}: relative error {mp.nstr(error, 3)} = {mp.nstr(error * 2**24, 3)} half ulp")
+    for k, c in enumerate(held):
+        print(f"  c{k} = {float(c).hex()}f")
+
+
+def quotient_limit(numerator, at_zero):
+    """numerator(x) as a function that takes its limit where x is so small that cancellation spoils it."""
+    return lambda x: at_zero(x) if abs(x) < mpf(10) ** -12 else numerator(x)
+
+
+def main():
+    half_ln2 = log(2) / 2
+    # exp(r) = 1 + r + r^2 q(r); slightly beyond ln2/2 because the reduction rounds n.
+    derive("exp", quotient_limit(lambda r: (exp(r) - 1 - r) / r**2, lambda r: mpf(1) / 2 + r / 6),
+           lambda r: r**2 / exp(r), -half_ln2 * mpf("1.0001"), half_ln2 * mpf("1.0001"), 4)
+    # log(1 + f) = f + f^2 q(f), 1 + f from sqrt(1/2) to sqrt(2).
+    derive("log", quotient_limit(lambda f: (log(1 + f) - f) / f**2, lambda f: -mpf(1) / 2 + f / 3),
+           lambda f: abs(f**2 / log(1 + f)) if abs(f) > mpf(10) ** -20 else mpf(10) ** -20,
+           sqrt(mpf(1) / 2) - 1 - mpf("1e-4"), sqrt(mpf(2)) - 1 + mpf("1e-4"), 8)
+    # tanh(a) = a + a s q(s) with s = a^2, a up to 0.625.
+    derive("tanh", quotient_limit(lambda s: (tanh(sqrt(s)) / sqrt(s) - 1) / s, lambda s: -mpf(1) / 3 + 2 * s / 15),
+           lambda s: s * sqrt(s) / tanh(sqrt(s)), mpf("1e-6"), mpf("0.625") ** 2, 4)
+    # ln 2 in two parts: the first has so few bits that its product with an exponent is exact.
+    high = mpf(int(log(2) * 2**15)) / 2**15
+    print("ln2 high", float(high).hex(), "low", float(to_f32(log(2) - high)).hex())
+    print("ln2", float(to_f32(log(2))).hex(), "rest", float(to_f32(log(2) - to_f32(log(2)))).hex())
+    print("log2(e)", float(to_f32(1 / log(2))).hex())
+
+
+if __name__ == "__main__":
+    main()
