@@ -1,0 +1,14 @@
+// The IR's text back into a module. The text is untrusted: every fault becomes a diagnostic with its place.
+#pragma once
+#include <optional>
+
+#include "ir/diag.h"
+#include "ir/graph.h"
+
+namespace gradc::ir {
+
+// nullopt after at least one error. Types and attributes are checked by the shape rules; what spans several values is
+// left to verify().
+std::optional<Module> parse(const Sources& sources, int32_t file, Diagnostics& diagnostics);
+
+}  // namespace gradc::ir

@@ -1,0 +1,79 @@
+// A tensor's values in the host's memory, row-major, as the interpreter and the file readers hold them.
+#pragma once
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "ir/type.h"
+
+namespace gradc::ir {
+
+// The C++ type that holds one element: float, double, int32_t, uint8_t (0 or 1).
+template <DType>
+struct ElementOf;
+template <>
+struct ElementOf<DType::f32> {
+  using type = float;
+};
+template <>
+struct ElementOf<DType::f64> {
+  using type = double;
+};
+template <>
+struct ElementOf<DType::i32> {
+  using type = int32_t;
+};
+template <>
+struct ElementOf<DType::boolean> {
+  using type = uint8_t;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(Type type) : type_(std::move(type)), bytes_(static_cast<size_t>(type_.bytes())) {}  // zeros
+
+  const Type& type() const { return type_; }
+  int64_t elements() const { return type_.elements(); }
+  size_t byte_count() const { return bytes_.size(); }
+  std::byte* bytes() { return bytes_.data(); }
+  const std::byte* bytes() const { return bytes_.data(); }
+  // T is the element type of the dtype; not checked.
+  template <class T>
+  T* data() {
+    return reinterpret_cast<T*>(bytes_.data());
+  }
+  template <class T>
+  const T* data() const {
+    return reinterpret_cast<const T*>(bytes_.data());
+  }
+  double at(int64_t index) const;         // any dtype, as a double (exact)
+  void set(int64_t index, double value);  // rounded to the dtype
+
+  // Same type and bits; all NaNs are alike, because their payload differs between processors.
+  bool same_bits(const Tensor& other) const;
+
+  static Tensor scalar(double value, DType dtype);
+
+ private:
+  Type type_;
+  std::vector<std::byte> bytes_;
+};
+
+// Calls f(element pointer type tag) with a value of the element type of `dtype`: dispatch(dtype, [&](auto zero) {...}).
+template <class F>
+decltype(auto) dispatch(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f64:
+      return f(double{});
+    case DType::i32:
+      return f(int32_t{});
+    case DType::boolean:
+      return f(uint8_t{});
+    case DType::f32:
+      break;
+  }
+  return f(float{});
+}
+
+}  // namespace gradc::ir
