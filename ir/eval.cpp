@@ -1,0 +1,69 @@
+#include "ir/eval.h"
+
+#include <fmt/format.h>
+
+#include "ir/ensure.h"
+#include "ir/eval_ops.h"
+#include "ir/sum_order.h"
+
+namespace gradc::ir {
+
+namespace {
+
+Status check_limits(const Func& func, const EvalLimits& limits) {
+  int64_t bytes = 0;
+  int64_t operations = 0;
+  for (const Value& value : func.values) {
+    int64_t work = value.type.elements();
+    if (op_info(value.op).has(kReduction)) {
+      const int64_t terms = sum_shape(func, value).terms();
+      work = terms > limits.operations / work ? limits.operations + 1 : work * terms;
+    }
+    operations += work;
+    bytes += value.type.bytes();
+    if (bytes > limits.bytes) {
+      return Error{
+          fmt::format("@{} needs more than the {} MB that the interpreter may use", func.name, limits.bytes >> 20)};
+    }
+    if (operations > limits.operations) {
+      return Error{fmt::format("@{} takes more than the {} operations that the interpreter may spend", func.name,
+                               limits.operations)};
+    }
+  }
+  return success();
+}
+
+}  // namespace
+
+Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
+                                         const EvalLimits& limits) {
+  ENSURE(arguments.size() == func.parameter_count, "evaluate: wrong number of arguments for @" + func.name);
+  if (Status status = check_limits(func, limits); !status) return status.take_error();
+  std::vector<Tensor> values;
+  values.reserve(func.size());
+  std::vector<const Tensor*> operands;
+  for (size_t i = 0; i < func.size(); ++i) {
+    const Value& value = func.values[i];
+    if (i < func.parameter_count) {
+      ENSURE(arguments[i].type() == value.type, "evaluate: wrong type for %" + value.name);
+      values.push_back(arguments[i]);
+      continue;
+    }
+    operands.clear();
+    for (ValueId operand : value.operands) operands.push_back(&values[operand.index]);
+    values.emplace_back(value.type);
+    evaluate_op({func, value, operands, values.back()});
+  }
+  return values;
+}
+
+Result<std::vector<Tensor>> evaluate(const Func& func, const std::vector<Tensor>& arguments, const EvalLimits& limits) {
+  Result<std::vector<Tensor>> all = evaluate_all(func, arguments, limits);
+  if (!all) return all.take_error();
+  std::vector<Tensor> results;
+  results.reserve(func.results.size());
+  for (const FuncResult& result : func.results) results.push_back((*all)[result.value.index]);
+  return results;
+}
+
+}  // namespace gradc::ir
