@@ -1,0 +1,54 @@
+#include "runtime/layout.h"
+
+#include <algorithm>
+
+#include "ir/ensure.h"
+#include "runtime/aligned_buffer.h"
+
+namespace gradc::runtime {
+namespace {
+
+void append(std::vector<Slot>& slots, int64_t& bytes, Slot slot) {
+  bytes = std::max(bytes, round_up(slot.offset + slot.type.bytes(), kAlignment));
+  slots.push_back(std::move(slot));
+}
+
+}  // namespace
+
+const Slot* find_slot(const std::vector<Slot>& slots, std::string_view name) {
+  for (const Slot& slot : slots) {
+    if (slot.name == name) return &slot;
+  }
+  return nullptr;
+}
+
+Layout layout_of(const ir::Func& planned) {
+  Layout layout;
+  for (size_t k = 0; k < planned.parameter_count; ++k) {
+    const ir::Value& value = planned.values[k];
+    Slot slot{value.name, value.type, value.role, value.storage.offset};
+    switch (value.storage.space) {
+      case ir::Space::state:
+        append(layout.state, layout.state_bytes, std::move(slot));
+        break;
+      case ir::Space::data:
+        append(layout.data, layout.data_bytes, std::move(slot));
+        break;
+      case ir::Space::hyper:
+        append(layout.hyper, layout.hyper_bytes, std::move(slot));
+        break;
+      default:
+        ENSURE(false, "argument %" + value.name + " of @" + planned.name + " has no place in memory");
+    }
+  }
+  for (const ir::FuncResult& result : planned.results) {
+    const ir::Value& value = planned[result.value];
+    if (find_slot(layout.state, result.name) != nullptr) continue;
+    ENSURE(value.storage.space == ir::Space::result,
+           "result " + result.name + " of @" + planned.name + " has no place");
+    append(layout.results, layout.result_bytes, {result.name, value.type, ir::Role::input, value.storage.offset});
+  }
+  return layout;
+}
+
+}  // namespace gradc::runtime

@@ -1,0 +1,134 @@
+#include "runtime/state.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "ir/ensure.h"
+#include "ir/eval.h"
+#include "runtime/safetensors.h"
+
+namespace gradc::runtime {
+namespace {
+
+bool ends_with_batch_counter(std::string_view name) { return name.ends_with("num_batches_tracked"); }
+
+std::string join(const std::vector<std::string>& words) {
+  std::string text;
+  for (size_t k = 0; k < words.size(); ++k) {
+    if (k == 20) return text + fmt::format(", and {} more", words.size() - k);
+    text += (k > 0 ? ", " : "") + words[k];
+  }
+  return text.empty() ? "nothing" : text;
+}
+
+// The sentence that lists both sides where the names differ; empty where they fit.
+std::string compare_names(const State& state, const SafetensorsReader& reader, std::string_view model) {
+  std::vector<std::string> missing, extra;
+  for (const Slot& slot : state.slots()) {
+    if (slot.role == ir::Role::parameter && reader.find(slot.name) == nullptr) {
+      missing.push_back(fmt::format("{} {}", slot.name, ir::to_string(slot.type)));
+    }
+  }
+  for (const StoredTensor& tensor : reader.tensors()) {
+    const Slot* slot = find_slot(state.slots(), tensor.name);
+    if (slot == nullptr && !ends_with_batch_counter(tensor.name)) extra.push_back(to_string(tensor));
+  }
+  if (missing.empty() && extra.empty()) return {};
+  return fmt::format("{}: the names are not those of model `{}`\n  only in the model: {}\n  only in the file: {}",
+                     reader.path(), model, join(missing), join(extra));
+}
+
+}  // namespace
+
+ir::Tensor random_key(uint64_t seed, uint64_t step) {
+  ir::Tensor key(ir::Type{ir::DType::i32, {3}});
+  key.data<int32_t>()[0] = static_cast<int32_t>(static_cast<uint32_t>(seed));
+  key.data<int32_t>()[1] = static_cast<int32_t>(static_cast<uint32_t>(seed >> 32));
+  key.data<int32_t>()[2] = static_cast<int32_t>(static_cast<uint32_t>(step));
+  return key;
+}
+
+State::State(std::vector<Slot> slots, int64_t tensor_bytes, uint64_t seed)
+    : slots_(std::move(slots)),
+      blob_(round_up(tensor_bytes, kAlignment) + static_cast<int64_t>(sizeof(RunRecord))),
+      record_offset_(round_up(tensor_bytes, kAlignment)) {
+  set_record({seed, 0});
+}
+
+RunRecord State::record() const {
+  RunRecord record;
+  std::memcpy(&record, blob_.data() + record_offset_, sizeof(record));
+  return record;
+}
+
+void State::set_record(const RunRecord& record) { std::memcpy(blob_.data() + record_offset_, &record, sizeof(record)); }
+
+ir::Tensor State::tensor(const Slot& slot) const {
+  ir::Tensor tensor(slot.type);
+  std::memcpy(tensor.bytes(), blob_.data() + slot.offset, tensor.byte_count());
+  return tensor;
+}
+
+void State::set_tensor(const Slot& slot, const ir::Tensor& tensor) {
+  ENSURE(tensor.type() == slot.type, "the value of " + slot.name + " is " + ir::to_string(tensor.type()));
+  std::memcpy(blob_.data() + slot.offset, tensor.bytes(), tensor.byte_count());
+}
+
+const float* State::elements(const Slot& slot) const {
+  ENSURE(slot.type.dtype == ir::DType::f32, slot.name + " is not f32");
+  return reinterpret_cast<const float*>(blob_.data() + slot.offset);
+}
+
+float* State::elements(const Slot& slot) {
+  ENSURE(slot.type.dtype == ir::DType::f32, slot.name + " is not f32");
+  return reinterpret_cast<float*>(blob_.data() + slot.offset);
+}
+
+ir::Status initialize(State& state, const ir::Func& init) {
+  std::vector<ir::Tensor> arguments;
+  if (init.parameter_count == 1) arguments.push_back(random_key(state.record().seed, 0));
+  ir::Result<std::vector<ir::Tensor>> values = ir::evaluate(init, arguments);
+  if (!values) return values.take_error();
+  for (const Slot& slot : state.slots()) {
+    size_t found = init.results.size();
+    for (size_t k = 0; k < init.results.size(); ++k) {
+      if (init.results[k].name == slot.name) found = k;
+    }
+    ENSURE(found < init.results.size(), "@" + init.name + " has no initial value of " + slot.name);
+    state.set_tensor(slot, (*values)[found]);
+  }
+  return ir::success();
+}
+
+ir::Status load_weights(State& state, const std::string& path, std::string_view model) {
+  ir::Result<SafetensorsReader> reader = SafetensorsReader::open(path);
+  if (!reader) return reader.take_error();
+  if (std::string problem = compare_names(state, *reader, model); !problem.empty()) return ir::Error{problem};
+  std::vector<std::pair<const Slot*, std::vector<float>>> loaded;
+  for (const Slot& slot : state.slots()) {
+    const StoredTensor* stored = reader->find(slot.name);
+    if (stored == nullptr) continue;
+    if (stored->shape != slot.type.shape) {
+      return ir::Error{fmt::format("{}: `{}` has another shape in the file: {}; model `{}` has {}", path, slot.name,
+                                   to_string(*stored).substr(slot.name.size() + 1), model, ir::to_string(slot.type))};
+    }
+    ir::Result<std::vector<float>> elements = reader->read_f32(*stored);
+    if (!elements) return elements.take_error();
+    loaded.emplace_back(&slot, std::move(*elements));
+  }
+  for (const auto& [slot, elements] : loaded) {
+    std::copy(elements.begin(), elements.end(), state.elements(*slot));
+  }
+  return ir::success();
+}
+
+ir::Status save_weights(const State& state, const std::string& path) {
+  std::vector<TensorToStore> tensors;
+  for (const Slot& slot : state.slots()) {
+    if (slot.role == ir::Role::parameter) tensors.push_back({slot.name, slot.type.shape, state.elements(slot)});
+  }
+  return write_safetensors(path, std::move(tensors));
+}
+
+}  // namespace gradc::runtime

@@ -1,0 +1,62 @@
+// All that a run has learned so far, as one contiguous block: parameters, optimizer and layer states at the offsets of
+// the step's plan, then the run's record. A checkpoint is this block. The data cursor is the step number: which rows
+// and which random numbers a step sees is a function of seed and step alone.
+//
+// Tensors go in and out by name: from @RUN.init, and from and to safetensors files under PyTorch's names.
+// Tests: tests/unit/test_state.cpp.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/result.h"
+#include "ir/tensor.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/layout.h"
+
+namespace gradc::runtime {
+
+struct RunRecord {
+  uint64_t seed = 0;
+  uint64_t step = 0;  // steps done
+};
+
+// The key operand of `random`: (seed low word, seed high word, step).
+ir::Tensor random_key(uint64_t seed, uint64_t step);
+
+class State {
+ public:
+  // Zeros. `slots` and `tensor_bytes` are a layout's `state` and `state_bytes`.
+  State(std::vector<Slot> slots, int64_t tensor_bytes, uint64_t seed);
+
+  std::byte* data() { return blob_.data(); }
+  std::span<const std::byte> blob() const { return blob_.span(); }
+  const std::vector<Slot>& slots() const { return slots_; }
+  RunRecord record() const;
+  void set_record(const RunRecord& record);
+
+  ir::Tensor tensor(const Slot& slot) const;
+  void set_tensor(const Slot& slot, const ir::Tensor& tensor);
+  // The f32 elements of a slot, in place.
+  const float* elements(const Slot& slot) const;
+  float* elements(const Slot& slot);
+
+ private:
+  std::vector<Slot> slots_;
+  AlignedBuffer blob_;
+  int64_t record_offset_ = 0;
+};
+
+// Fills every slot with the result of `init` (func @RUN.init) that has its name, for the state's seed.
+ir::Status initialize(State& state, const ir::Func& init);
+
+// Parameters by name from a safetensors file. Names and shapes must be exactly the state's parameters (layer states may
+// be absent); what else PyTorch stores (`num_batches_tracked`) is passed over. On error nothing has changed. `model` is
+// for the message.
+ir::Status load_weights(State& state, const std::string& path, std::string_view model);
+ir::Status save_weights(const State& state, const std::string& path);
+
+}  // namespace gradc::runtime
