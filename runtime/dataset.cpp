@@ -1,0 +1,157 @@
+#include "runtime/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "ir/ensure.h"
+#include "ir/philox.h"
+#include "runtime/state.h"
+
+namespace gradc::runtime {
+namespace {
+
+// The sample index of the counters that draw row orders; no batch is that large, so `random` never uses them.
+constexpr uint32_t kShuffleSample = 0xffffffff;
+
+ir::Type without_batch(const ir::Type& type) {
+  ENSURE(type.rank() >= 1, "a data argument has no batch axis");
+  return {type.dtype, ir::Shape(type.shape.begin() + 1, type.shape.end())};
+}
+
+}  // namespace
+
+std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch) {
+  ir::FloatBuilder builder;
+  std::vector<std::pair<uint64_t, int64_t>> drawn(static_cast<size_t>(rows));
+  for (int64_t row = 0; row < rows; ++row) {
+    const auto words = ir::philox4x32_10(
+        builder,
+        {static_cast<uint32_t>(row), kShuffleSample, static_cast<uint32_t>(epoch), static_cast<uint32_t>(epoch >> 32)},
+        {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+    drawn[static_cast<size_t>(row)] = {uint64_t{words[0]} << 32 | words[1], row};
+  }
+  std::sort(drawn.begin(), drawn.end());
+  std::vector<int64_t> order;
+  order.reserve(drawn.size());
+  for (const auto& [bits, row] : drawn) order.push_back(row);
+  return order;
+}
+
+ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uint64_t seed) {
+  Dataset data;
+  data.slots_ = step.data;
+  data.block_bytes_ = step.data_bytes;
+  data.seed_ = seed;
+  if (!step.data.empty()) {
+    ENSURE(step.data.front().type.rank() >= 1, "a data argument has no batch axis");
+    data.batch_ = step.data.front().type.shape[0];
+  }
+  if (rows.rows < 1) return ir::Error{fmt::format("data `{}` has no rows", rows.name)};
+  if (rows.rows % data.batch_ != 0) {
+    return ir::Error{fmt::format("batch {} does not divide the {} rows of data `{}`; choose one that does", data.batch_,
+                                 rows.rows, rows.name)};
+  }
+  for (const Slot& slot : step.data) {
+    ENSURE(slot.type.dtype == ir::DType::f32 && slot.type.shape[0] == data.batch_, "data argument " + slot.name);
+    size_t found = rows.columns.size();
+    for (size_t k = 0; k < rows.columns.size(); ++k) {
+      if (rows.columns[k].name == slot.name) found = k;
+    }
+    ENSURE(found < rows.columns.size(), "no column for the data argument " + slot.name);
+    const ResidentColumn& column = rows.columns[found];
+    ENSURE(column.type == without_batch(slot.type) && std::ssize(column.values) == rows.rows * column.type.elements(),
+           "column " + column.name + " does not fit");
+    data.column_of_slot_.push_back(found);
+  }
+  // One batch that is the whole data, or rows that are all one: every step sees the same block.
+  data.constant_ = rows.rows == data.batch_ && (!rows.shuffle || rows.rows == 1);
+  data.rows_ = std::move(rows);
+  return data;
+}
+
+ir::Result<Dataset> Dataset::drawn(Executor draw, Layout draw_layout, const Layout& step, uint64_t seed) {
+  Dataset data;
+  data.slots_ = step.data;
+  data.block_bytes_ = step.data_bytes;
+  data.seed_ = seed;
+  data.draw_ = std::move(draw);
+  data.draw_in_place_ = draw_layout.result_bytes <= step.data_bytes;
+  for (const Slot& slot : step.data) {
+    const Slot* column = find_slot(draw_layout.results, slot.name);
+    ENSURE(column != nullptr && column->type == slot.type, "no column for the data argument " + slot.name);
+    data.draw_in_place_ &= column->offset == slot.offset;
+  }
+  data.draw_layout_ = std::move(draw_layout);
+  return data;
+}
+
+ir::Status Dataset::stage(uint64_t first, int64_t steps, std::byte* blocks) {
+  if (draw_) return stage_drawn(first, steps, blocks);
+  stage_resident(first, constant_ ? 1 : steps, blocks);
+  return ir::success();
+}
+
+void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
+  const uint64_t steps_an_epoch = static_cast<uint64_t>(rows_.rows / batch_);
+  for (int64_t step = 0; step < steps; ++step) {
+    const uint64_t number = first + static_cast<uint64_t>(step);
+    const uint64_t epoch = number / steps_an_epoch;
+    const auto begin = static_cast<int64_t>(number % steps_an_epoch) * batch_;
+    if (order_epoch_ != epoch && (rows_.shuffle || order_.empty())) {
+      if (rows_.shuffle) {
+        order_ = shuffled_rows(rows_.rows, seed_, epoch);
+      } else {
+        order_.resize(static_cast<size_t>(rows_.rows));
+        std::iota(order_.begin(), order_.end(), int64_t{0});
+      }
+      order_epoch_ = epoch;
+    }
+    for (size_t k = 0; k < slots_.size(); ++k) {
+      const ResidentColumn& column = rows_.columns[column_of_slot_[k]];
+      const auto elements = static_cast<size_t>(column.type.elements());
+      std::byte* to = blocks + step * block_bytes_ + slots_[k].offset;
+      for (int64_t sample = 0; sample < batch_; ++sample) {
+        const auto row = static_cast<size_t>(order_[static_cast<size_t>(begin + sample)]);
+        std::memcpy(to, column.values.data() + row * elements, elements * sizeof(float));
+        to += elements * sizeof(float);
+      }
+    }
+  }
+}
+
+ir::Status Dataset::stage_drawn(uint64_t first, int64_t steps, std::byte* blocks) {
+  const int64_t key_stride = draw_layout_.hyper_bytes;
+  AlignedBuffer keys(steps * key_stride);
+  for (int64_t step = 0; step < steps; ++step) {
+    const ir::Tensor key = random_key(seed_, first + static_cast<uint64_t>(step));
+    for (const Slot& slot : draw_layout_.hyper) {
+      ENSURE(slot.role == ir::Role::key, "formula data takes " + slot.name);
+      std::memcpy(keys.data() + step * key_stride + slot.offset, key.bytes(), key.byte_count());
+    }
+  }
+  StepBuffers buffers;
+  buffers.hyper = keys.data();
+  buffers.hyper_stride = key_stride;
+  if (draw_in_place_) {
+    buffers.results = blocks;
+    buffers.result_stride = block_bytes_;
+    return draw_(buffers, steps);
+  }
+  AlignedBuffer drawn(steps * draw_layout_.result_bytes);
+  buffers.results = drawn.data();
+  buffers.result_stride = draw_layout_.result_bytes;
+  if (ir::Status status = draw_(buffers, steps); !status) return status;
+  for (int64_t step = 0; step < steps; ++step) {
+    for (const Slot& slot : slots_) {
+      std::memcpy(blocks + step * block_bytes_ + slot.offset,
+                  drawn.data() + step * draw_layout_.result_bytes + find_slot(draw_layout_.results, slot.name)->offset,
+                  static_cast<size_t>(slot.type.bytes()));
+    }
+  }
+  return ir::success();
+}
+
+}  // namespace gradc::runtime

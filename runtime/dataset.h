@@ -1,0 +1,75 @@
+// The data of a run, staged in the layout that the step wants: one block a step, its columns at the offsets of the
+// plan.
+//
+// Literal rows are resident. Every epoch visits each row once, in an order that Philox draws from seed and epoch
+// (`shuffle false` keeps the order of the file); the batch must divide the number of rows. Formula data is drawn afresh
+// for each step by @RUN.data. Either way a step's block is a function of seed and step alone.
+// Tests: tests/unit/test_dataset.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/result.h"
+#include "ir/type.h"
+#include "runtime/aligned_buffer.h"
+#include "runtime/executor.h"
+#include "runtime/layout.h"
+
+namespace gradc::runtime {
+
+// One column of literal rows: `values` holds row after row.
+struct ResidentColumn {
+  std::string name;
+  ir::Type type;  // of one row
+  std::vector<float> values;
+};
+
+struct ResidentRows {
+  std::string name;  // of the data, for messages
+  int64_t rows = 0;
+  std::vector<ResidentColumn> columns;
+  bool shuffle = true;
+};
+
+// A permutation of 0 ... rows-1: sorted by 64 random bits each, ties by index.
+std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch);
+
+class Dataset {
+ public:
+  // The data arguments of the step are wired to the columns by name (ENSURE: each has one, of its type after the batch
+  // axis). An error where the batch does not divide the rows.
+  static ir::Result<Dataset> resident(ResidentRows rows, const Layout& step, uint64_t seed);
+  // `draw` runs the planned @RUN.data, whose layout is `draw_layout`: its key comes from the hyper space, its results
+  // are the columns.
+  static ir::Result<Dataset> drawn(Executor draw, Layout draw_layout, const Layout& step, uint64_t seed);
+
+  // Bytes from one step's block to the next; 0 where all steps see the same block.
+  int64_t stride() const { return constant_ ? 0 : block_bytes_; }
+  int64_t block_bytes() const { return block_bytes_; }
+  // The blocks of steps first, first + 1, ... (counted from 0), or the one block.
+  ir::Status stage(uint64_t first, int64_t steps, std::byte* blocks);
+
+ private:
+  ir::Status stage_drawn(uint64_t first, int64_t steps, std::byte* blocks);
+  void stage_resident(uint64_t first, int64_t steps, std::byte* blocks);
+
+  std::vector<Slot> slots_;
+  int64_t block_bytes_ = 0;
+  uint64_t seed_ = 0;
+  int64_t batch_ = 1;
+  bool constant_ = false;
+
+  ResidentRows rows_;
+  std::vector<size_t> column_of_slot_;
+  std::vector<int64_t> order_;
+  uint64_t order_epoch_ = UINT64_MAX;
+
+  Executor draw_;
+  Layout draw_layout_;
+  bool draw_in_place_ = false;  // the results of `draw` already have the step's layout
+};
+
+}  // namespace gradc::runtime

@@ -1,0 +1,111 @@
+#include "runtime/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "ir/ensure.h"
+
+namespace gradc::runtime {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr double kChunkSeconds = 0.05;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Memory for the longest chunk.
+struct Staging {
+  AlignedBuffer data, hyper, results;
+  int64_t steps = 0;
+};
+
+Staging make_staging(const Training& training, uint64_t steps, const TrainingLimits& limits) {
+  const int64_t bytes_a_step =
+      std::max({training.data.stride(), training.hyper.stride(), training.layout.result_bytes, int64_t{1}});
+  Staging staging;
+  staging.steps = std::clamp(limits.chunk_bytes / bytes_a_step, int64_t{1}, std::max(limits.chunk_steps, int64_t{1}));
+  staging.steps = static_cast<int64_t>(std::min(static_cast<uint64_t>(staging.steps), std::max(steps, uint64_t{1})));
+  staging.data =
+      AlignedBuffer(training.data.stride() > 0 ? staging.steps * training.data.stride() : training.data.block_bytes());
+  staging.hyper =
+      AlignedBuffer(training.hyper.stride() > 0 ? staging.steps * training.hyper.stride() : training.hyper.row_bytes());
+  staging.results = AlignedBuffer(staging.steps * training.layout.result_bytes);
+  return staging;
+}
+
+}  // namespace
+
+ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const TrainingObserver& observer,
+                                  const TrainingLimits& limits) {
+  const Slot* loss_slot = find_slot(training.layout.results, "loss");
+  ENSURE(loss_slot != nullptr && loss_slot->type == (ir::Type{ir::DType::f32, {}}), "a step has no scalar result loss");
+  const Clock::time_point start = Clock::now();
+  RunRecord record = training.state.record();
+  TrainingOutcome outcome;
+  outcome.steps = record.step;
+  Staging staging = make_staging(training, steps, limits);
+
+  StepBuffers buffers;
+  buffers.state = training.state.data();
+  buffers.data = staging.data.data();
+  buffers.hyper = staging.hyper.data();
+  buffers.results = staging.results.data();
+  buffers.data_stride = training.data.stride();
+  buffers.hyper_stride = training.hyper.stride();
+  buffers.result_stride = training.layout.result_bytes;
+
+  bool staged_data = false, staged_hyper = false;
+  std::vector<float> losses;
+  int64_t chunk = 1;
+  while (record.step < steps) {
+    if (observer.stop()) {
+      outcome.stopped = true;
+      break;
+    }
+    const Clock::time_point chunk_start = Clock::now();
+    const auto count = static_cast<int64_t>(std::min(static_cast<uint64_t>(chunk), steps - record.step));
+    // What all steps share is staged once.
+    if (!staged_data || buffers.data_stride > 0) {
+      if (ir::Status status = training.data.stage(record.step, count, staging.data.data()); !status)
+        return status.take_error();
+      staged_data = true;
+    }
+    if (!staged_hyper || buffers.hyper_stride > 0) {
+      if (ir::Status status = training.hyper.fill(record.step, count, staging.hyper.data()); !status) {
+        return status.take_error();
+      }
+      staged_hyper = true;
+    }
+    if (ir::Status status = training.step(buffers, count); !status) return status.take_error();
+
+    losses.resize(static_cast<size_t>(count));
+    for (int64_t k = 0; k < count; ++k) {
+      std::memcpy(&losses[static_cast<size_t>(k)],
+                  staging.results.data() + k * buffers.result_stride + loss_slot->offset, sizeof(float));
+    }
+    const auto bad = std::find_if_not(losses.begin(), losses.end(), [](float loss) { return std::isfinite(loss); });
+    if (bad != losses.end()) {
+      losses.erase(bad + 1, losses.end());
+      observer.losses(record.step + 1, losses);
+      return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved", losses.back(),
+                                   record.step + losses.size())};
+    }
+    observer.losses(record.step + 1, losses);
+    record.step += static_cast<uint64_t>(count);
+    training.state.set_record(record);
+    outcome.steps = record.step;
+    outcome.loss = losses.back();
+    const double took = seconds_since(chunk_start);
+    if (took < kChunkSeconds / 2) chunk = std::min(chunk * 2, staging.steps);
+    if (took > kChunkSeconds * 2) chunk = std::max(chunk / 2, int64_t{1});
+  }
+  outcome.seconds = seconds_since(start);
+  return outcome;
+}
+
+}  // namespace gradc::runtime
