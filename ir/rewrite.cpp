@@ -31,9 +31,12 @@ Func rewrite(const Func& func, const RewriteRule& rule) {
   for (const Value& value : func.values) {
     builder.at(value.location);
     map.push_back(rule(builder, value, mapped(value.operands, map)));
-    ENSURE(map.back().index < out.size(), "a rewrite rule gave no value");
+    ENSURE(!map.back().valid() || map.back().index < out.size(), "a rewrite rule gave a value that does not exist");
   }
-  for (const FuncResult& result : func.results) out.results.push_back({result.name, map[result.value.index]});
+  for (const FuncResult& result : func.results) {
+    ENSURE(map[result.value.index].valid(), "a rewrite rule dropped the result " + result.name);
+    out.results.push_back({result.name, map[result.value.index]});
+  }
   return out;
 }
 

@@ -9,7 +9,8 @@
 namespace gradc::ir {
 
 // What `value` becomes, given its operands in the new function: a value of the new function, made by the builder or
-// older. For a parameter it must be a parameter. The builder stands at the value's place.
+// older, or ValueId{} where nothing will use it. For a parameter it must be a parameter. The builder stands at the
+// value's place.
 using RewriteRule = std::function<ValueId(Builder& builder, const Value& value, const std::vector<ValueId>& operands)>;
 
 // Results keep their names and follow their values. Storage and kernels are not copied.
