@@ -60,6 +60,7 @@ struct DataSource {
 
 struct Example {
   std::vector<std::pair<std::string, std::vector<float>>> inputs;  // by the name of the model's input, in its order
+  std::string label;  // what stands before the `=` of its line; empty: the call, adder(5, 3)
   ir::SourceLocation location;
 };
 
@@ -78,6 +79,7 @@ struct Program {
   int64_t steps = 0;
   uint64_t seed = 0;
   std::optional<std::string> save;  // `save "f.safetensors"`
+  int64_t log_every = 0;            // `log every 100 steps`: the loss is printed; 0: not
   bool shuffle = true;              // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
 };
 
