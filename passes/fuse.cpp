@@ -1,0 +1,269 @@
+// Decides which values are stored; everything else is computed inside the kernels that use it. Then groups the stored
+// values into kernels. Sets Value::kernel.
+//
+// Stored are: results; what a contract reads (its operands, behind movements); the operand of a reshape that changes
+// more than extents of 1; sums that anything but one elementwise chain uses; and values used more than once, or
+// repeated by a broadcast, that cost more than they are worth computing again.
+//
+// A stored value joins an earlier kernel of the same shape where the two share something that they read, and where
+// neither then reads what the other stores except at the same index. A value that only one kernel reads, at the same
+// index, is not stored after all.
+#include <algorithm>
+
+#include "ir/ensure.h"
+#include "ir/rewrite.h"
+#include "passes/passes.h"
+#include "passes/reads.h"
+
+namespace gradc::passes {
+
+namespace {
+
+using ir::Func;
+using ir::Op;
+using ir::Value;
+using ir::ValueId;
+
+// About how many additions one element costs.
+constexpr int kDear = 8;
+constexpr int kRecomputeTensor = 1;  // at most this much is computed again rather than stored
+constexpr int kRecomputeScalar = 4;
+constexpr size_t kMostStoresPerKernel = 8;
+
+int weight(Op op) {
+  const ir::OpInfo& info = ir::op_info(op);
+  if (info.has(ir::kLeaf) || info.has(ir::kMovement) || op == Op::cast || op == Op::stop_gradient) return 0;
+  const bool dear =
+      op == Op::exp || op == Op::log || op == Op::tanh || op == Op::div || op == Op::sqrt || op == Op::random;
+  return dear ? kDear : 1;
+}
+
+bool is_sum(const Value& value) { return ir::op_info(value.op).has(ir::kReduction); }
+
+// Every result gets a value of its own that is no argument (unless the argument is its own new value): a further result
+// of the same value, or an argument handed out, becomes a copy.
+Func separate_results(const Func& func) {
+  Func out = func;
+  ir::Builder builder(out);
+  std::vector<bool> taken(out.size(), false);
+  for (size_t i = 0; i < out.results.size(); ++i) {
+    const ValueId id = out.results[i].value;
+    const bool is_argument = id.index < out.parameter_count;
+    if (is_argument && out[id].name == out.results[i].name) continue;
+    if (is_argument || taken[id.index]) {
+      builder.at(out[id].location);
+      out.results[i].value = builder.create(Op::stop_gradient, {id});
+    } else {
+      taken[id.index] = true;
+    }
+  }
+  return out;
+}
+
+class Fusion {
+ public:
+  explicit Fusion(Func func)
+      : func_(std::move(func)), stored_(func_.size(), false), required_(func_.size(), false), users_(func_.size()) {
+    for (uint32_t i = 0; i < func_.size(); ++i) {
+      for (ValueId operand : func_.values[i].operands) users_[operand.index].push_back({i});
+    }
+  }
+
+  Func run() {
+    require_results_and_operands();
+    store_sums();
+    store_dear_values();
+    assign_kernels();
+    drop_needless_stores();
+    number_kernels();
+    return std::move(func_);
+  }
+
+ private:
+  bool is_argument(ValueId id) const { return id.index < func_.parameter_count; }
+  bool is_leaf(ValueId id) const { return is_argument(id) || stored_[id.index]; }
+
+  void require(ValueId id) {
+    if (is_argument(id)) return;
+    stored_[id.index] = true;
+    required_[id.index] = true;
+  }
+
+  // Behind the movements that a load can follow.
+  ValueId base_of(ValueId id) const {
+    while (!is_argument(id)) {
+      const Value& value = func_[id];
+      const bool follows = value.op == Op::broadcast || value.op == Op::permute || value.op == Op::slice ||
+                           (value.op == Op::reshape && is_unit_reshape(func_[value.operands[0]].type, value.type));
+      if (!follows) break;
+      id = value.operands[0];
+    }
+    return id;
+  }
+
+  bool is_free(ValueId id) const {
+    const Value& value = func_[id];
+    return value.op == Op::iota ||
+           (value.op == Op::constant && std::get<ir::ConstantAttr>(value.attr).values.size() == 1);
+  }
+
+  void require_results_and_operands() {
+    for (const ir::FuncResult& result : func_.results) require(result.value);
+    for (uint32_t i = 0; i < func_.size(); ++i) {
+      const Value& value = func_.values[i];
+      if (value.op == Op::contract) {
+        for (size_t k : {0u, 1u}) {
+          const ValueId base = base_of(value.operands[k]);
+          if (!is_free(base)) require(base);
+        }
+      }
+      if (value.op == Op::reshape && !is_unit_reshape(func_[value.operands[0]].type, value.type) &&
+          !is_free(value.operands[0])) {
+        require(base_of_alias(value.operands[0]));
+      }
+    }
+  }
+  // A reshape of an alias is an alias of the same memory.
+  ValueId base_of_alias(ValueId id) const {
+    while (!is_argument(id) && func_[id].op == Op::reshape && !required_[id.index]) id = func_[id].operands[0];
+    return id;
+  }
+
+  // A sum may stay inside the one elementwise chain that uses it, up to the value that this chain ends in.
+  void store_sums() {
+    std::vector<bool> reaches_store(func_.size(), false);  // through one elementwise chain
+    for (uint32_t i = static_cast<uint32_t>(func_.size()); i-- > func_.parameter_count;) {
+      const Value& value = func_.values[i];
+      if (!stored_[i] && users_[i].size() == 1) {
+        const ValueId user = users_[i][0];
+        const bool as_init = func_[user].op == Op::contract && func_[user].operands.size() == 3 &&
+                             func_[user].operands[2] == ValueId{i} && func_[user].operands[0] != ValueId{i} &&
+                             func_[user].operands[1] != ValueId{i};
+        const bool keeps_index = as_init || ir::op_info(func_[user].op).has(ir::kElementwise);
+        reaches_store[i] = keeps_index && (stored_[user.index] || reaches_store[user.index]);
+      }
+      if (is_sum(value) && !stored_[i] && !reaches_store[i]) stored_[i] = true;
+    }
+  }
+
+  void store_dear_values() {
+    std::vector<int> cost(func_.size(), 0);
+    for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
+      const Value& value = func_.values[i];
+      int sum = weight(value.op);
+      for (ValueId operand : value.operands) sum += cost[operand.index];
+      cost[i] = stored_[i] ? 0 : std::min(sum, 1 << 20);
+      if (stored_[i] || users_[i].empty()) continue;
+      const int limit = value.type.elements() == 1 ? kRecomputeScalar : kRecomputeTensor;
+      const bool repeated = std::any_of(users_[i].begin(), users_[i].end(), [&](ValueId user) {
+        return func_[user].op == Op::broadcast && func_[user].type.elements() > value.type.elements();
+      });
+      if ((users_[i].size() > 1 || repeated) && cost[i] > limit) {
+        stored_[i] = true;
+        cost[i] = 0;
+      }
+    }
+  }
+
+  struct KernelPlan {
+    ir::Shape shape;
+    std::vector<ValueId> stores;
+    std::vector<Read> reads;
+  };
+
+  static bool reads_pointwise(const KernelPlan& kernel, ValueId leaf) {
+    return std::any_of(kernel.reads.begin(), kernel.reads.end(),
+                       [&](const Read& read) { return read.leaf == leaf && read.pointwise; });
+  }
+
+  // The argument that `id` becomes the new value of, if any.
+  ValueId replaced_argument(ValueId id) const {
+    for (const ir::FuncResult& result : func_.results) {
+      if (result.value != id) continue;
+      if (const std::optional<ValueId> argument = func_.find_parameter(result.name)) return *argument;
+    }
+    return {};
+  }
+
+  void assign_kernels() {
+    for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
+      if (!stored_[i]) continue;
+      const ValueId id{i};
+      const Value& value = func_.values[i];
+      const std::vector<Read> reads = reads_of(func_, id, stored_);
+      auto same_index = [&](const Read& read) {
+        return read.pointwise && func_[read.leaf].type.shape == value.type.shape;
+      };
+
+      size_t earliest = 0;
+      for (const Read& read : reads) {
+        if (is_argument(read.leaf)) continue;
+        earliest = std::max(earliest, kernel_of_[read.leaf.index] + (same_index(read) ? 0 : 1));
+      }
+      // A new value may overwrite its argument once nobody else needs the old one.
+      if (const ValueId replaced = replaced_argument(id); replaced.valid()) {
+        for (size_t k = earliest; k < kernels_.size(); ++k) {
+          for (const Read& read : kernels_[k].reads) {
+            if (read.leaf == replaced) earliest = k + (read.pointwise ? 0 : 1);
+          }
+        }
+      }
+      size_t chosen = kernels_.size();
+      for (size_t k = earliest; k < kernels_.size() && chosen == kernels_.size(); ++k) {
+        KernelPlan& kernel = kernels_[k];
+        if (kernel.shape != value.type.shape || kernel.stores.size() >= kMostStoresPerKernel) continue;
+        const bool shares = std::any_of(reads.begin(), reads.end(), [&](const Read& read) {
+          const bool is_member =
+              std::find(kernel.stores.begin(), kernel.stores.end(), read.leaf) != kernel.stores.end();
+          return same_index(read) && (is_member || reads_pointwise(kernel, read.leaf));
+        });
+        if (shares) chosen = k;
+      }
+      if (chosen == kernels_.size()) kernels_.push_back({value.type.shape, {}, {}});
+      kernels_[chosen].stores.push_back(id);
+      kernels_[chosen].reads.insert(kernels_[chosen].reads.end(), reads.begin(), reads.end());
+      kernel_of_[i] = chosen;
+    }
+  }
+
+  void drop_needless_stores() {
+    for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
+      if (!stored_[i] || required_[i]) continue;
+      KernelPlan& kernel = kernels_[kernel_of_[i]];
+      bool only_here = kernel.stores.size() > 1;
+      for (size_t k = 0; only_here && k < kernels_.size(); ++k) {
+        for (const Read& read : kernels_[k].reads) {
+          if (read.leaf == ValueId{i} && (k != kernel_of_[i] || !read.pointwise)) only_here = false;
+        }
+      }
+      if (!only_here) continue;
+      stored_[i] = false;
+      std::erase(kernel.stores, ValueId{i});
+    }
+  }
+
+  void number_kernels() {
+    int32_t next = 0;
+    for (const KernelPlan& kernel : kernels_) {
+      if (kernel.stores.empty()) continue;
+      for (ValueId id : kernel.stores) func_[id].kernel = next;
+      ++next;
+    }
+  }
+
+  Func func_;
+  std::vector<bool> stored_;    // has a kernel
+  std::vector<bool> required_;  // must keep it
+  std::vector<std::vector<ValueId>> users_;
+  std::vector<KernelPlan> kernels_;
+  std::vector<size_t> kernel_of_ = std::vector<size_t>(func_.size(), 0);
+};
+
+}  // namespace
+
+ir::Func fuse(const ir::Func& func) {
+  // Storage and kernels of an earlier fusion don't count.
+  return Fusion(separate_results(dce(func))).run();
+}
+
+}  // namespace gradc::passes
