@@ -40,8 +40,8 @@ int weight(Op op) {
 
 bool is_sum(const Value& value) { return ir::op_info(value.op).has(ir::kReduction); }
 
-// Every result gets a value of its own that is no argument (unless the argument is its own new value): a further result
-// of the same value, or an argument handed out, becomes a copy.
+// Every result gets a value of its own that a kernel can store (unless an argument is its own new value): a further
+// result of the same value, an argument or a table handed out, becomes a copy.
 Func separate_results(const Func& func) {
   Func out = func;
   ir::Builder builder(out);
@@ -50,7 +50,7 @@ Func separate_results(const Func& func) {
     const ValueId id = out.results[i].value;
     const bool is_argument = id.index < out.parameter_count;
     if (is_argument && out[id].name == out.results[i].name) continue;
-    if (is_argument || taken[id.index]) {
+    if (is_argument || taken[id.index] || is_table(out[id])) {
       builder.at(out[id].location);
       out.results[i].value = builder.create(Op::stop_gradient, {id});
     } else {
@@ -101,11 +101,8 @@ class Fusion {
     return id;
   }
 
-  bool is_free(ValueId id) const {
-    const Value& value = func_[id];
-    return value.op == Op::iota ||
-           (value.op == Op::constant && std::get<ir::ConstantAttr>(value.attr).values.size() == 1);
-  }
+  // Computed from the index alone, or a table: nothing to store.
+  bool is_free(ValueId id) const { return func_[id].op == Op::iota || func_[id].op == Op::constant; }
 
   void require_results_and_operands() {
     for (const ir::FuncResult& result : func_.results) require(result.value);
@@ -117,9 +114,9 @@ class Fusion {
           if (!is_free(base)) require(base);
         }
       }
-      if (value.op == Op::reshape && !is_unit_reshape(func_[value.operands[0]].type, value.type) &&
-          !is_free(value.operands[0])) {
-        require(base_of_alias(value.operands[0]));
+      if (value.op == Op::reshape && !is_unit_reshape(func_[value.operands[0]].type, value.type)) {
+        const ValueId base = base_of_alias(value.operands[0]);
+        if (!is_table(func_[base])) require(base);
       }
     }
   }

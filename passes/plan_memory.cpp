@@ -30,8 +30,8 @@ int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * 
 class Region {
  public:
   explicit Region(Space space) : space_(space) {}
-  ir::Storage take(const ir::Type& type) {
-    const int64_t alignment = type.elements() > 1 ? kAlignment : ir::dtype_bytes(type.dtype);
+  ir::Storage take(const ir::Type& type, bool packed = false) {
+    const int64_t alignment = type.elements() > 1 && !packed ? kAlignment : ir::dtype_bytes(type.dtype);
     end_ = (end_ + alignment - 1) / alignment * alignment;
     const ir::Storage storage{space_, end_};
     end_ += type.bytes();
@@ -92,15 +92,10 @@ class MemoryPlan {
           break;
         case ir::Role::hyper:
         case ir::Role::key:
-          value.storage = hyper.take({value.type.dtype, {}});
-          hyper_tail(hyper, value);
+          value.storage = hyper.take(value.type, true);
           break;
       }
     }
-  }
-  // Hyper-parameters are packed whatever their shape: the key has three words.
-  static void hyper_tail(Region& hyper, const Value& value) {
-    for (int64_t i = 1; i < value.type.elements(); ++i) hyper.take({value.type.dtype, {}});
   }
 
   bool may_overwrite(ValueId argument, ValueId value) const {
@@ -141,9 +136,7 @@ class MemoryPlan {
     std::vector<Interval> intervals;
     for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
       const Value& value = func_.values[i];
-      const bool is_table =
-          value.op == Op::constant && value.kernel < 0 && std::get<ir::ConstantAttr>(value.attr).values.size() > 1;
-      if (is_table) {
+      if (value.kernel < 0 && is_table(value)) {
         intervals.push_back({{i}, std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()});
       } else if (value.kernel >= 0 && value.storage.space == Space::none) {
         intervals.push_back({{i}, value.kernel, std::max(value.kernel, last_read_[i])});

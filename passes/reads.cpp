@@ -34,6 +34,11 @@ std::vector<Read> reads_of(const ir::Func& func, ir::ValueId root, const std::ve
   return reads;
 }
 
+bool is_table(const ir::Value& value) {
+  const ir::ConstantAttr* constant = std::get_if<ir::ConstantAttr>(&value.attr);
+  return constant != nullptr && constant->values.size() > 1;
+}
+
 bool is_unit_reshape(const ir::Type& from, const ir::Type& to) {
   ir::Shape a = from.shape, b = to.shape;
   std::erase(a, 1);
