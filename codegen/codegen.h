@@ -1,0 +1,57 @@
+// From a planned function to machine code: lower (tensor IR -> kernel IR, scheduled), print, verify, and emit (kernel
+// IR
+// -> LLVM IR -> assembly or an object file). No LLVM type appears here.
+//
+// Takes an ir::Func after the passes order, fuse and plan_memory. Gives the kernels as text, or code whose entry point
+// is codegen/abi.h's StepFunction: compiled code equals ir/eval.h bit for bit, whatever the options. Tests:
+// tests/native.
+#pragma once
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codegen/kernel.h"
+#include "ir/graph.h"
+#include "ir/result.h"
+
+namespace gradc::codegen {
+
+// None of these changes a result.
+struct Options {
+  int opt_level = 2;           // 0: no optimization at all; 2: what pays (optimize.cpp)
+  int vector_width = 0;        // floats in a vector: 0 what the processor has, 1, 2, 4, 8 or 16
+  bool unroll = true;          // copies the bodies of short loops; tiny programs become one straight line
+  bool software_fma = false;   // fma out of double additions and multiplications, even where the processor has it
+  bool debug_info = true;      // source places in the machine code
+  std::string cpu = "native";  // a processor name of LLVM
+};
+
+// What the schedules need to know of the processor.
+struct TargetInfo {
+  int vector_floats = 4;  // floats in its widest register
+  bool has_fma = false;
+  std::string description;  // "x86_64-pc-linux-gnu znver3"
+};
+ir::Result<TargetInfo> target_info(const Options& options);
+
+// Kernel IR of a planned function, scheduled. `files` are the names that source places refer to (Module::files).
+// Errors: f64 (only the interpreter evaluates it), a value without storage, an expression too large for one kernel.
+ir::Result<KernelProgram> lower(const ir::Func& func, const std::vector<std::string>& files, const Options& options);
+
+std::string print(const KernelProgram& program);
+
+// Empty where every invariant that kernel_verify.h lists holds, else the first violation.
+std::string verify(const KernelProgram& program);
+
+enum class Stage { llvm, llvm_opt, assembly };
+ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options);
+
+// Machine code in the system's object format, without undefined symbols.
+struct ObjectCode {
+  std::string symbol;  // of the step function
+  std::vector<char> bytes;
+  std::vector<std::pair<std::string, double>> milliseconds;  // spent in: emit, optimize, machine code
+};
+ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options);
+
+}  // namespace gradc::codegen

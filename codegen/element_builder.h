@@ -1,0 +1,109 @@
+// Builds the body of one loop nest by pulling: "the value of %v at index i?" asks the rule of %v's operation
+// (element_rules.cpp), which asks the same of its operands. A tensor that lives in memory answers with a load, any
+// other with its own expression, so that fusion is nothing but a tensor without a buffer.
+//
+// An expression is placed in the outermost loop of the nest body that defines all it depends on, and remembered there:
+// asked again for the same value and index, it is not built twice.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "codegen/kernel.h"
+
+namespace gradc::codegen {
+
+using Indices = std::vector<Affine>;  // one for each axis of a tensor
+
+// What the builder knows of the function: which buffer a value lives in, -1 where it lives in none.
+struct LoweringInput {
+  const ir::Func& func;
+  const std::vector<Buffer>& buffers;
+  const std::vector<int32_t>& buffer_of;
+};
+
+class ElementBuilder {
+ public:
+  ElementBuilder(const LoweringInput& input, Kernel& kernel);
+
+  // The element of `value` at `index`.
+  NodeId at(ir::ValueId value, const Indices& index);
+  // The same, but never read from memory: what the kernel that stores `value` computes.
+  NodeId computed(ir::ValueId value, const Indices& index);
+
+  NodeId number(double number, ir::DType dtype);
+  NodeId index_number(const Affine& index);
+  NodeId in_range(const Affine& index, int64_t low, int64_t high);
+  NodeId both(NodeId a, NodeId b);
+  NodeId choose(NodeId condition, NodeId a, NodeId b);  // a where the condition holds
+  bool is_false(NodeId condition) const;                // known at compile time
+  NodeId apply(ir::Op op, ir::DType dtype, std::vector<NodeId> operands);
+  NodeId load(int32_t buffer, const Affine& element);
+  NodeId random(std::vector<NodeId> key, int64_t place, const Affine& sample, const Affine& element);
+  void store(int32_t buffer, const Affine& element, NodeId value);
+
+  // Builds with loads happening only where `predicate` holds too; the value elsewhere is arbitrary.
+  NodeId under(NodeId predicate, const std::function<NodeId()>& build);
+
+  // An axis of the nest's parallel loops.
+  int32_t parallel_axis(int64_t extent);
+
+  // acc = init; for each index of a new axis: acc = body(axis, acc). The result is the last acc.
+  NodeId reduce(const std::string& axis_name, int64_t extent, NodeId init,
+                const std::function<NodeId(const Affine&, NodeId)>& body);
+  // body(lane) for every lane; the lanes added by halving.
+  NodeId lanes(int64_t live, const std::function<NodeId(const Affine&)>& body);
+  // Inside `lanes`: body() for lanes below `count`, `otherwise` for the others.
+  NodeId where(const Affine& lane, int64_t count, NodeId otherwise, const std::function<NodeId()>& body);
+
+  // split_index below, with the axes of this kernel.
+  Indices split(const ir::Shape& shape, const Affine& linear) const;
+
+  Block take_body();
+
+  const ir::Func& func() const { return input_.func; }
+  int32_t buffer_of(ir::ValueId value) const { return input_.buffer_of[value.index]; }
+  ir::DType dtype(NodeId node) const { return kernel_.nodes[static_cast<size_t>(node)].dtype; }
+  const ir::Type& type(ir::ValueId value) const { return input_.func[value].type; }
+  // The first reason why the function cannot be lowered; empty where there is none.
+  const std::string& error() const { return error_; }
+  NodeId fail(std::string message);
+
+ private:
+  using Key = std::tuple<uint32_t, Indices, NodeId>;
+  using LoadKey = std::tuple<int32_t, Affine, NodeId>;
+  struct Scope {
+    Block body;
+    uint64_t outer = 0;  // the depths of the enclosing scopes that its content depends on
+    std::map<Key, NodeId> values;
+    std::map<LoadKey, NodeId> loads;
+    std::map<std::tuple<ir::DType, uint64_t>, NodeId> numbers;
+  };
+
+  NodeId evaluate(ir::ValueId value, const Indices& index);
+  NodeId find(const Key& key) const;
+  bool is_true(NodeId condition) const;
+  uint64_t depths_of(const Node& node) const;
+  NodeId place(Node node);
+  int32_t open_scope();
+  NodeId close_scope(Loop loop, ir::DType dtype);
+
+  const LoweringInput& input_;
+  Kernel& kernel_;
+  std::vector<Scope> scopes_;
+  std::vector<int32_t> node_depth_;
+  std::vector<int32_t> axis_depth_;
+  NodeId predicate_ = kNoNode;
+  ir::SourceLocation location_;
+  int32_t recursion_ = 0;
+  std::string error_;
+};
+
+// Linear index of a row-major tensor.
+Affine linear_index(const ir::Shape& shape, const Indices& index);
+// The opposite, as far as it is affine: an index for each axis of `shape`; empty where one is not.
+Indices split_index(const ir::Shape& shape, const Affine& linear, const Kernel& kernel);
+
+}  // namespace gradc::codegen

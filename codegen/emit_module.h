@@ -1,0 +1,23 @@
+// A program as an LLVM module: the step function of codegen/abi.h, the loop over steps, and the kernels. Internal to
+// codegen (LLVM types).
+//
+//   NAME(state, data, hyper, steps, context)   what the host calls: takes the context apart
+//   NAME.steps(state, ..., steps, strides)     the loop over steps; its pointers are known not to overlap
+//   NAME.kernel.K(state, data, hyper, arena, results)
+// The kernels of a resident program are written into the loop itself.
+#pragma once
+#include <llvm/IR/Module.h>
+
+#include <memory>
+
+#include "codegen/codegen.h"
+
+namespace gradc::codegen {
+
+// The name of the step function: the program's with everything but letters and digits replaced by `_`.
+std::string symbol_name(const KernelProgram& program);
+
+std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const Options& options, bool software_fma,
+                                          llvm::LLVMContext& context);
+
+}  // namespace gradc::codegen

@@ -1,0 +1,62 @@
+#include "codegen/kernel.h"
+
+namespace gradc::codegen {
+
+int64_t Affine::stride(int32_t axis) const {
+  for (const Term& term : terms)
+    if (term.axis == axis) return term.stride;
+  return 0;
+}
+
+Affine axis_index(int32_t axis) { return {0, {{axis, 1}}}; }
+
+Affine sum(const Affine& a, const Affine& b) {
+  Affine result{a.constant + b.constant, {}};
+  auto left = a.terms.begin(), right = b.terms.begin();
+  while (left != a.terms.end() || right != b.terms.end()) {
+    if (right == b.terms.end() || (left != a.terms.end() && left->axis < right->axis)) {
+      result.terms.push_back(*left++);
+    } else if (left == a.terms.end() || right->axis < left->axis) {
+      result.terms.push_back(*right++);
+    } else {
+      if (const int64_t stride = left->stride + right->stride) result.terms.push_back({left->axis, stride});
+      ++left, ++right;
+    }
+  }
+  return result;
+}
+
+Affine scaled(const Affine& a, int64_t factor) {
+  if (factor == 0) return {};
+  Affine result = a;
+  result.constant *= factor;
+  for (Affine::Term& term : result.terms) term.stride *= factor;
+  return result;
+}
+
+Affine shifted(const Affine& a, int64_t distance) {
+  Affine result = a;
+  result.constant += distance;
+  return result;
+}
+
+int32_t Kernel::add_axis(std::string name, int64_t extent) {
+  axes.push_back({std::move(name), extent});
+  return static_cast<int32_t>(axes.size() - 1);
+}
+
+NodeId Kernel::add_node(Node node) {
+  nodes.push_back(std::move(node));
+  return static_cast<NodeId>(nodes.size() - 1);
+}
+
+Interval interval_of(const Affine& index, const Kernel& kernel) {
+  Interval interval{index.constant, index.constant};
+  for (const Affine::Term& term : index.terms) {
+    const int64_t reach = term.stride * (kernel.axes[static_cast<size_t>(term.axis)].extent - 1);
+    (reach < 0 ? interval.low : interval.high) += reach;
+  }
+  return interval;
+}
+
+}  // namespace gradc::codegen

@@ -1,0 +1,194 @@
+// Tensor IR with kernel numbers and storage -> kernel IR: finds the buffers, cuts each kernel into loop nests, and lets
+// the element builder fill them.
+#include <algorithm>
+#include <cstring>
+
+#include "codegen/codegen.h"
+#include "codegen/element_builder.h"
+#include "codegen/schedule.h"
+#include "ir/ensure.h"
+
+namespace gradc::codegen {
+
+namespace {
+
+using ir::Op;
+using ir::ValueId;
+
+std::string name_of(const ir::Func& func, size_t id) {
+  const ir::Value& value = func.values[id];
+  return id < func.parameter_count ? value.name : "v" + std::to_string(id - func.parameter_count);
+}
+
+std::vector<uint8_t> constant_bytes(const ir::Value& value) {
+  const std::vector<double>& values = std::get<ir::ConstantAttr>(value.attr).values;
+  std::vector<uint8_t> bytes(static_cast<size_t>(value.type.bytes()));
+  const size_t size = static_cast<size_t>(ir::dtype_bytes(value.type.dtype));
+  for (size_t i = 0; i < bytes.size() / size; ++i) {
+    const double number = values[values.size() == 1 ? 0 : i];
+    const float real = static_cast<float>(number);
+    const int32_t integer = value.type.dtype == ir::DType::i32 ? static_cast<int32_t>(number) : 0;
+    const uint8_t truth = number != 0;
+    const void* source = &truth;
+    if (value.type.dtype == ir::DType::f32) source = &real;
+    if (value.type.dtype == ir::DType::i32) source = &integer;
+    std::memcpy(bytes.data() + i * size, source, size);
+  }
+  return bytes;
+}
+
+class Lowering {
+ public:
+  Lowering(const ir::Func& func, KernelProgram& program)
+      : func_(func), program_(program), buffer_of_(func.size(), -1), input_{func, program.buffers, buffer_of_} {}
+
+  std::string run() {
+    if (std::string error = check_types(); !error.empty()) return error;
+    find_buffers();
+    int32_t count = 0;
+    for (const ir::Value& value : func_.values) count = std::max(count, value.kernel + 1);
+    if (static_cast<size_t>(count) > func_.size()) return "kernel numbers are not dense";
+    std::vector<std::vector<uint32_t>> stored(static_cast<size_t>(count));
+    for (uint32_t id = 0; id < func_.size(); ++id) {
+      if (func_.values[id].kernel < 0) continue;
+      if (buffer_of_[id] < 0) return "%" + name_of(func_, id) + " is stored by a kernel but has no storage";
+      stored[static_cast<size_t>(func_.values[id].kernel)].push_back(id);
+    }
+    for (const ir::FuncResult& result : func_.results)
+      if (buffer_of_[result.value.index] < 0) return "the result " + result.name + " has no storage";
+    for (const std::vector<uint32_t>& values : stored) {
+      if (std::string error = lower_kernel(values); !error.empty()) return error;
+    }
+    return {};
+  }
+
+ private:
+  std::string check_types() const {
+    for (size_t id = 0; id < func_.size(); ++id) {
+      if (func_.values[id].type.dtype == ir::DType::f64)
+        return "%" + name_of(func_, id) + " is f64; only the interpreter evaluates that";
+    }
+    return {};
+  }
+
+  void find_buffers() {
+    for (uint32_t id = 0; id < func_.size(); ++id) {
+      const ir::Value& value = func_.values[id];
+      // A reshape of something in memory is the same memory under another shape.
+      if (value.op == Op::reshape && value.kernel < 0 && buffer_of_[value.operands[0].index] >= 0) {
+        buffer_of_[id] = buffer_of_[value.operands[0].index];
+        continue;
+      }
+      if (value.storage.space == ir::Space::none) continue;
+      const bool table = value.op == Op::constant && value.kernel < 0;
+      if (!table && value.kernel < 0 && id >= func_.parameter_count) continue;
+      buffer_of_[id] = static_cast<int32_t>(program_.buffers.size());
+      program_.buffers.push_back({name_of(func_, id), value.storage, value.type.dtype, value.type.elements()});
+      if (table) program_.initial.push_back({value.storage.offset, constant_bytes(value)});
+    }
+  }
+
+  // Whether `value` reads something of the nest (`members`) other than at its own index: then it needs a nest of its
+  // own.
+  bool reads_elsewhere(uint32_t value, const std::vector<uint32_t>& members) const {
+    const auto is_member = [&](uint32_t id) { return std::find(members.begin(), members.end(), id) != members.end(); };
+    // For each value reached: 1 at the same index, 2 at another.
+    std::vector<uint8_t> seen(func_.size(), 0);
+    std::vector<std::pair<uint32_t, bool>> pending{{value, true}};
+    while (!pending.empty()) {
+      const auto [id, same_index] = pending.back();
+      pending.pop_back();
+      const uint8_t mark = same_index ? 1 : 2;
+      if ((seen[id] & mark) != 0) continue;
+      seen[id] |= mark;
+      if (id != value && is_member(id)) {
+        if (!same_index) return true;
+        continue;
+      }
+      // A reshape of a member leads to the member.
+      const ir::Value& node = func_.values[id];
+      if (id != value && buffer_of_[id] >= 0 && !(node.op == Op::reshape && node.kernel < 0)) continue;
+      const bool keeps_index = same_index && ir::op_info(node.op).has(ir::kElementwise);
+      for (size_t k = 0; k < node.operands.size(); ++k) {
+        const bool init = node.op == Op::contract && k == 2;
+        pending.push_back({node.operands[k].index, keeps_index || (same_index && init)});
+      }
+    }
+    return false;
+  }
+
+  std::string lower_kernel(const std::vector<uint32_t>& values) {
+    if (values.empty()) return "kernel numbers are not dense";
+    Kernel kernel;
+    kernel.location = func_.values[values[0]].location;
+    std::vector<std::vector<uint32_t>> nests;
+    for (uint32_t id : values) {
+      const bool joins = !nests.empty() && func_.values[nests.back()[0]].type.shape == func_.values[id].type.shape &&
+                         !reads_elsewhere(id, nests.back());
+      if (!joins) nests.emplace_back();
+      nests.back().push_back(id);
+    }
+    for (const std::vector<uint32_t>& members : nests) {
+      if (std::string error = lower_nest(kernel, members); !error.empty()) return error;
+    }
+    program_.kernels.push_back(std::move(kernel));
+    return {};
+  }
+
+  std::string lower_nest(Kernel& kernel, const std::vector<uint32_t>& members) {
+    ElementBuilder builder(input_, kernel);
+    const ir::Shape& shape = func_.values[members[0]].type.shape;
+    Indices index;
+    std::vector<int32_t> axes;
+    for (int64_t extent : shape) {
+      if (extent > 1) axes.push_back(builder.parallel_axis(extent));
+      index.push_back(extent > 1 ? axis_index(axes.back()) : Affine{});
+    }
+    std::vector<NodeId> nodes;
+    for (uint32_t id : members) nodes.push_back(builder.computed({id}, index));
+    // Last, because a value may replace an argument that the others still read.
+    for (size_t i = 0; i < members.size(); ++i)
+      builder.store(buffer_of_[members[i]], linear_index(shape, index), nodes[i]);
+    if (!builder.error().empty()) return builder.error();
+
+    Nest nest;
+    nest.body = builder.take_body();
+    for (int32_t axis : axes) {
+      kernel.loops.push_back({.kind = LoopKind::parallel,
+                              .axis = axis,
+                              .extent = kernel.axes[static_cast<size_t>(axis)].extent,
+                              .location = func_.values[members[0]].location});
+      nest.loops.push_back(static_cast<int32_t>(kernel.loops.size() - 1));
+    }
+    std::vector<Nest> nests;
+    nests.push_back(std::move(nest));
+    put_nests(kernel, std::move(nests));
+    return {};
+  }
+
+  const ir::Func& func_;
+  KernelProgram& program_;
+  std::vector<int32_t> buffer_of_;
+  LoweringInput input_;
+};
+
+}  // namespace
+
+ir::Result<KernelProgram> lower(const ir::Func& func, const std::vector<std::string>& files, const Options& options) {
+  ir::Result<TargetInfo> target = target_info(options);
+  if (!target) return target.take_error();
+  KernelProgram program;
+  program.name = func.name;
+  program.files = files;
+  program.arena_bytes = func.arena_bytes;
+  if (std::string error = Lowering(func, program).run(); !error.empty())
+    return ir::Error{"cannot compile @" + func.name + ": " + error};
+  const std::string lowered = verify(program);
+  ENSURE(lowered.empty(), lowered + "\n" + print(program));
+  schedule(program, options, *target);
+  const std::string scheduled = verify(program);
+  ENSURE(scheduled.empty(), scheduled + "\n" + print(program));
+  return program;
+}
+
+}  // namespace gradc::codegen

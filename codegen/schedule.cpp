@@ -1,0 +1,126 @@
+#include "codegen/schedule.h"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+namespace gradc::codegen {
+
+namespace {
+
+// A loop is copied out when it has at most this many iterations, and so is the nest around it until the copies reach
+// the second limit: below it a loop counter costs about as much as the body.
+constexpr int64_t kMaxUnrolledIterations = 16;
+constexpr int64_t kMaxUnrolledWork = 64;
+// A program with less work than this per step becomes one straight line: LLVM needs about 30 us of compile time for
+// each, and the registers hold no more.
+constexpr int64_t kMaxResidentWork = 400;
+
+size_t at(int32_t id) { return static_cast<size_t>(id); }
+
+void unroll(Kernel& kernel, const Block& block) {
+  for (const Statement& statement : block) {
+    if (!statement.is_loop) continue;
+    Loop& loop = kernel.loops[at(statement.id)];
+    unroll(kernel, loop.body);
+    if (loop.kind != LoopKind::reduce || loop.extent > kMaxUnrolledIterations) continue;
+    loop.schedule.unroll = loop.extent * work_of(kernel, loop.body) <= kMaxUnrolledWork;
+  }
+}
+
+int64_t saturating_multiply(int64_t a, int64_t b) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max() / 4;
+  return a > kMost / std::max<int64_t>(b, 1) ? kMost : a * b;
+}
+
+}  // namespace
+
+int64_t work_of(const Kernel& kernel, const Block& block) {
+  int64_t work = 0;
+  for (const Statement& statement : block) {
+    if (!statement.is_loop) {
+      // Constants and indices are immediates; the functions of ir/math.h and Philox are about as long as this.
+      const Node& node = kernel.nodes[at(statement.id)];
+      const bool immediate = node.kind == NodeKind::constant || node.kind == NodeKind::index;
+      const bool is_function =
+          node.kind == NodeKind::apply && (node.op == ir::Op::exp || node.op == ir::Op::log || node.op == ir::Op::tanh);
+      if (!immediate) work += node.kind == NodeKind::random ? 80 : is_function ? 30 : 1;
+      continue;
+    }
+    const Loop& loop = kernel.loops[at(statement.id)];
+    work += saturating_multiply(work_of(kernel, loop.body), loop.extent);
+    if (loop.kind == LoopKind::lanes) work += loop.extent;
+  }
+  return std::min(work, std::numeric_limits<int64_t>::max() / 4);
+}
+
+std::vector<Nest> take_nests(Kernel& kernel) {
+  std::vector<Nest> nests;
+  Block rest;
+  const auto flush = [&] {
+    if (rest.empty()) return;
+    nests.push_back({{}, std::move(rest)});
+    rest = {};
+  };
+  for (const Statement& statement : kernel.body) {
+    if (!statement.is_loop || kernel.loops[at(statement.id)].kind != LoopKind::parallel) {
+      rest.push_back(statement);
+      continue;
+    }
+    flush();
+    Nest nest;
+    int32_t loop = statement.id;
+    while (true) {
+      nest.loops.push_back(loop);
+      Block body = std::move(kernel.loops[at(loop)].body);
+      const bool perfect =
+          body.size() == 1 && body[0].is_loop && kernel.loops[at(body[0].id)].kind == LoopKind::parallel;
+      if (!perfect) {
+        nest.body = std::move(body);
+        break;
+      }
+      loop = body[0].id;
+    }
+    nests.push_back(std::move(nest));
+  }
+  flush();
+  kernel.body.clear();
+  return nests;
+}
+
+void put_nests(Kernel& kernel, std::vector<Nest> nests) {
+  for (Nest& nest : nests) {
+    Block body = std::move(nest.body);
+    for (size_t i = nest.loops.size(); i-- > 0;) {
+      kernel.loops[at(nest.loops[i])].body = std::move(body);
+      body = {{true, nest.loops[i]}};
+    }
+    kernel.body.insert(kernel.body.end(), body.begin(), body.end());
+  }
+}
+
+void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
+  int64_t work = 0;
+  for (const Kernel& kernel : program.kernels) work += work_of(kernel, kernel.body);
+  if (options.unroll && options.vector_width <= 1 && work <= kMaxResidentWork) {
+    program.resident = true;
+    for (Kernel& kernel : program.kernels) {
+      hoist(kernel);
+      for (Loop& loop : kernel.loops) loop.schedule.unroll = loop.kind != LoopKind::where;
+    }
+    return;
+  }
+  const int width = options.vector_width == 0 ? target.vector_floats : options.vector_width;
+  for (Kernel& kernel : program.kernels) {
+    std::vector<Nest> nests = take_nests(kernel);
+    for (Nest& nest : nests) {
+      merge_axes(kernel, nest);
+      choose_vector_axis(kernel, nest, width);
+    }
+    put_nests(kernel, std::move(nests));
+    hoist(kernel);
+    if (options.unroll) unroll(kernel, kernel.body);
+  }
+}
+
+}  // namespace gradc::codegen

@@ -1,0 +1,79 @@
+#include "codegen/target.h"
+
+#include <llvm/ADT/StringMap.h>
+#include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/TargetParser/Host.h>
+
+namespace gradc::codegen {
+
+namespace {
+
+struct Processor {
+  std::string triple, name, features;
+  const llvm::Target* target = nullptr;
+};
+
+ir::Result<Processor> find_processor(const Options& options) {
+  if (llvm::InitializeNativeTarget() || llvm::InitializeNativeTargetAsmPrinter())
+    return ir::Error{"this LLVM has no code generator for the host"};
+  Processor processor;
+  processor.triple = llvm::sys::getProcessTriple();
+  std::string error;
+  processor.target = llvm::TargetRegistry::lookupTarget(processor.triple, error);
+  if (processor.target == nullptr) return ir::Error{"LLVM has no code generator for " + processor.triple};
+  processor.name = options.cpu;
+  if (options.cpu == "native") {
+    processor.name = llvm::sys::getHostCPUName().str();
+    for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+      if (!processor.features.empty()) processor.features += ',';
+      processor.features += (feature.second ? "+" : "-") + feature.first().str();
+    }
+  }
+  return processor;
+}
+
+std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const Processor& processor) {
+  return std::unique_ptr<llvm::MCSubtargetInfo>(
+      processor.target->createMCSubtargetInfo(processor.triple, processor.name, processor.features));
+}
+
+}  // namespace
+
+ir::Result<TargetInfo> target_info(const Options& options) {
+  ir::Result<Processor> processor = find_processor(options);
+  if (!processor) return processor.take_error();
+  const auto features = subtarget(*processor);
+  if (features == nullptr || !features->isCPUStringValid(processor->name))
+    return ir::Error{"LLVM knows no processor `" + processor->name + "` for " + processor->triple};
+  TargetInfo info;
+  info.description = processor->triple + " " + processor->name;
+  const bool x86 = llvm::Triple(processor->triple).isX86();
+  if (x86) {
+    info.vector_floats = features->checkFeatures("+avx512f") ? 16 : features->checkFeatures("+avx") ? 8 : 4;
+    info.has_fma = features->checkFeatures("+fma") || features->checkFeatures("+avx512f");
+  } else {
+    // AArch64 always has a fused multiply-add, RISC-V with the F extension that our floats need anyway.
+    const llvm::Triple triple(processor->triple);
+    info.has_fma = triple.isAArch64() || triple.isRISCV();
+  }
+  return info;
+}
+
+ir::Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Options& options) {
+  ir::Result<Processor> processor = find_processor(options);
+  if (!processor) return processor.take_error();
+  llvm::TargetOptions target_options;
+  // No fused multiply-add that the program does not ask for.
+  target_options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  const llvm::CodeGenOptLevel level =
+      options.opt_level == 0 ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Less;
+  std::unique_ptr<llvm::TargetMachine> machine(
+      processor->target->createTargetMachine(processor->triple, processor->name, processor->features, target_options,
+                                             llvm::Reloc::PIC_, llvm::CodeModel::Small, level));
+  if (machine == nullptr) return ir::Error{"LLVM cannot make code for " + processor->triple};
+  return machine;
+}
+
+}  // namespace gradc::codegen

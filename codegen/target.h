@@ -1,0 +1,14 @@
+// The machine that code is made for, as LLVM describes it. Internal to codegen (LLVM types).
+#pragma once
+#include <llvm/Target/TargetMachine.h>
+
+#include <memory>
+
+#include "codegen/codegen.h"
+
+namespace gradc::codegen {
+
+// Only the host's architecture is initialised: that is cheap, all of LLVM's would not be.
+ir::Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Options& options);
+
+}  // namespace gradc::codegen
