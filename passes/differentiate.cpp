@@ -23,6 +23,75 @@ std::vector<bool> active_values(const Func& func, const std::vector<ValueId>& wa
   return active;
 }
 
+// The gradient of the loss with respect to one value, as far as it has been added up.
+struct Adjoint {
+  ValueId sum;                 // invalid: nothing has contributed yet
+  std::optional<Guard> guard;  // holds for the sum
+};
+
+class ReverseWalk {
+ public:
+  // Appends to `func`; `active` says which of its values want a gradient.
+  ReverseWalk(Func& func, const std::vector<bool>& active)
+      : func_(func), builder_(func), active_(active), adjoints_(func.size()) {}
+
+  void run(ValueId loss) {
+    builder_.at(func_[loss].location);
+    if (active_[loss.index]) adjoints_[loss.index].sum = builder_.constant_like(1, loss);
+    for (size_t i = adjoints_.size(); i-- > func_.parameter_count;) {
+      if (adjoints_[i].sum.valid()) pass_on({static_cast<uint32_t>(i)});
+    }
+  }
+  ValueId gradient(ValueId id) const { return adjoints_[id.index].sum; }
+
+ private:
+  void pass_on(ValueId id) {
+    builder_.at(func_[id].location);
+    const std::vector<ValueId> operands = func_[id].operands;
+    const bool elementwise = ir::op_info(func_[id].op).has(ir::kElementwise);
+    const std::optional<Guard> outer = elementwise ? adjoints_[id.index].guard : std::nullopt;
+    const std::function<bool(size_t)> wanted = [&](size_t i) { return active_[operands[i].index]; };
+    const std::function<void(size_t, ValueId)> contribute = [&](size_t i, ValueId contribution) {
+      if (wanted(i)) add(id, operands[i], outer ? guarded(contribution, *outer) : contribution, outer);
+    };
+    const std::function<void(size_t, ValueId, Guard)> contribute_where = [&](size_t i, ValueId contribution,
+                                                                             Guard inner) {
+      if (wanted(i)) add(id, operands[i], contribution, outer ? both(*outer, inner) : inner);
+    };
+    apply_gradient_rule({builder_, id, adjoints_[id.index].sum, contribute, contribute_where, wanted});
+  }
+
+  void add(ValueId from, ValueId to, ValueId contribution, std::optional<Guard> guard) {
+    ENSURE(builder_.type(contribution) == builder_.type(to),
+           "the gradient rule of " + std::string(ir::op_name(func_[from].op)) + " gives another type");
+    Adjoint& adjoint = adjoints_[to.index];
+    if (!adjoint.sum.valid()) {
+      adjoint = {contribution, guard};
+      return;
+    }
+    const bool same =
+        adjoint.guard && guard && adjoint.guard->condition == guard->condition && adjoint.guard->taken == guard->taken;
+    if (!same) adjoint.guard.reset();
+    adjoint.sum = builder_.add(adjoint.sum, contribution);
+  }
+
+  ValueId guarded(ValueId x, const Guard& guard) {
+    const ValueId zero = builder_.constant_like(0, x);
+    return guard.taken ? builder_.select(guard.condition, x, zero) : builder_.select(guard.condition, zero, x);
+  }
+  ValueId truth(const Guard& guard) {
+    return guard.taken ? guard.condition : builder_.unary(ir::Op::logical_not, guard.condition);
+  }
+  Guard both(const Guard& a, const Guard& b) {
+    return {builder_.binary(ir::Op::logical_and, truth(a), truth(b)), true};
+  }
+
+  Func& func_;
+  ir::Builder builder_;
+  const std::vector<bool>& active_;
+  std::vector<Adjoint> adjoints_;
+};
+
 }  // namespace
 
 Func differentiate(const Func& func, const std::string& name, const std::vector<std::string>& wrt) {
@@ -35,29 +104,11 @@ Func differentiate(const Func& func, const std::string& name, const std::vector<
     wanted.push_back(*id);
   }
   const std::vector<bool> active = active_values(out, wanted);
-  const size_t forward_size = out.size();
-  const ValueId loss = out.results.at(0).value;
-
+  ReverseWalk walk(out, active);
+  walk.run(out.results[0].value);
   ir::Builder builder(out);
-  std::vector<ValueId> gradients(forward_size);  // invalid: nothing has contributed yet
-  builder.at(out[loss].location);
-  if (active[loss.index]) gradients[loss.index] = builder.constant_like(1, loss);
-  for (size_t i = forward_size; i-- > out.parameter_count;) {
-    if (!gradients[i].valid()) continue;
-    builder.at(out.values[i].location);
-    const std::vector<ValueId> operands = out.values[i].operands;
-    const std::function<bool(size_t)> is_wanted = [&](size_t operand) { return active[operands[operand].index]; };
-    const std::function<void(size_t, ValueId)> contribute = [&](size_t operand, ValueId contribution) {
-      if (!is_wanted(operand)) return;
-      ENSURE(builder.type(contribution) == builder.type(operands[operand]),
-             "the gradient rule of " + std::string(ir::op_name(out.values[i].op)) + " gives another type");
-      ValueId& sum = gradients[operands[operand].index];
-      sum = sum.valid() ? builder.add(sum, contribution) : contribution;
-    };
-    apply_gradient_rule({builder, {static_cast<uint32_t>(i)}, gradients[i], contribute, is_wanted});
-  }
   for (size_t i = 0; i < wrt.size(); ++i) {
-    const ValueId sum = gradients[wanted[i].index];
+    const ValueId sum = walk.gradient(wanted[i]);
     builder.result(ir::gradient_name(wrt[i]), sum.valid() ? sum : builder.constant_like(0, wanted[i]));
   }
   return out;

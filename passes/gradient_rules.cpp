@@ -107,8 +107,8 @@ void rule_fma(const GradientCall& c) {
 void rule_select(const GradientCall& c) {
   Builder& b = c.builder;
   const ValueId condition = c.operand(0), zero = zeros_like(c, c.gradient);
-  if (c.wanted(1)) c.contribute(1, b.select(condition, c.gradient, zero));
-  if (c.wanted(2)) c.contribute(2, b.select(condition, zero, c.gradient));
+  if (c.wanted(1)) c.contribute_where(1, b.select(condition, c.gradient, zero), {condition, true});
+  if (c.wanted(2)) c.contribute_where(2, b.select(condition, zero, c.gradient), {condition, false});
 }
 
 // y = x in another precision
