@@ -61,11 +61,14 @@ ir::Result<NewFile> create_beside(const std::string& target, const std::string& 
   return cannot("write", path, EEXIST);
 }
 
+std::string folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
 // The rename itself reaches the disk with its folder. Some file systems cannot do it; the file is whole either way.
 void synchronize_folder_of(const std::string& target) {
-  std::string folder = std::filesystem::path(target).parent_path().string();
-  if (folder.empty()) folder = ".";
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = ::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) return;
   ::fsync(descriptor);
   ::close(descriptor);
@@ -182,6 +185,17 @@ ir::Status write_file(const std::string& path, std::span<const std::span<const s
 ir::Status write_text_file(const std::string& path, std::string_view text) {
   const std::array<std::span<const std::byte>, 1> pieces = {std::as_bytes(std::span(text))};
   return write_file(path, pieces);
+}
+
+ir::Status check_writable(const std::string& path) {
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return ir::Error{fmt::format("{} is no file name", quote_name(path))};
+  }
+  ir::Result<std::string> target = writable_target(path);
+  if (!target) return target.take_error();
+  const std::string folder = folder_of(*target);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) return cannot("write", path, errno);
+  return ir::success();
 }
 
 size_t find_invalid_utf8(std::string_view text) {

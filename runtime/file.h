@@ -45,6 +45,9 @@ ir::Result<std::string> read_text_file(const std::string& path, int64_t limit = 
 ir::Status write_file(const std::string& path, std::span<const std::span<const std::byte>> pieces);
 ir::Status write_text_file(const std::string& path, std::string_view text);
 
+// Whether write_file could write there, without doing so: asked before hours of work depend on it.
+ir::Status check_writable(const std::string& path);
+
 // The byte at which `text` stops being UTF-8, or npos.
 size_t find_invalid_utf8(std::string_view text);
 

@@ -51,4 +51,14 @@ Layout layout_of(const ir::Func& planned) {
   return layout;
 }
 
+Layout persistent_layout(const ir::Func& func) {
+  Layout layout;
+  for (size_t k = 0; k < func.parameter_count; ++k) {
+    const ir::Value& value = func.values[k];
+    if (value.role != ir::Role::parameter && value.role != ir::Role::state) continue;
+    append(layout.state, layout.state_bytes, {value.name, value.type, value.role, layout.state_bytes});
+  }
+  return layout;
+}
+
 }  // namespace gradc::runtime

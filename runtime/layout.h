@@ -33,4 +33,7 @@ struct Layout {
 // Every argument and every result of `planned` must have been given a space (ENSURE).
 Layout layout_of(const ir::Func& planned);
 
+// Slots for the arguments of role parameter and state of a function that has not been planned, one after the other.
+Layout persistent_layout(const ir::Func& func);
+
 }  // namespace gradc::runtime

@@ -1,0 +1,27 @@
+// From a program to something that trains: passes, machine code (or the interpreter), memory, data.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "cli/command_line.h"
+#include "frontend/program.h"
+#include "ir/result.h"
+#include "runtime/hyper_table.h"
+#include "runtime/trainer.h"
+
+namespace gradc::cli {
+
+struct BuiltRun {
+  runtime::Training training;
+  double compile_milliseconds = 0;  // passes and machine code
+};
+
+// The state holds the initial values that the program's seed draws.
+ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words);
+
+runtime::NamedNumbers settings_of(const frontend::Program& program);
+
+// The scalars that @RUN.predict takes, computed by @RUN.hyper as at the first step.
+ir::Result<runtime::NamedNumbers> predict_scalars(const frontend::Program& program);
+
+}  // namespace gradc::cli

@@ -1,0 +1,110 @@
+// The words of the command line as one structure for each subcommand. The only file that knows CLI11 is
+// command_line.cpp. Tests: tests/golden/cli.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace gradc::cli {
+
+// 0: done. 1: a mistake in a file, or the outside world failed. 2: a mistake on the command line. 130: stopped by
+// Ctrl-C.
+enum ExitCode : int { kDone = 0, kFailed = 1, kUsage = 2, kInterrupted = 130 };
+
+// A spec and what the command line changes in it.
+struct SpecWords {
+  std::string spec;
+  std::string run;                    // of the train block; empty: the only one
+  std::vector<std::string> defines;   // -D N=8
+  std::vector<std::string> settings;  // --set optimizer.lr=0.01
+  std::optional<uint64_t> seed;
+  std::optional<int64_t> steps;
+};
+
+// How passes are watched.
+struct PassWords {
+  bool time_passes = false;
+  std::vector<std::string> print_before, print_after;
+  std::optional<int64_t> stop_after;
+};
+
+// None of these changes a result.
+struct CodeWords {
+  int opt_level = 2;
+  int vector_width = 0;
+  bool no_unroll = false;
+  bool software_fma = false;
+  std::string cpu = "native";
+};
+
+struct CheckWords {
+  SpecWords spec;
+};
+struct TrainWords {
+  SpecWords spec;
+  PassWords passes;
+  CodeWords code;
+  std::string weights;
+  std::string save;
+  bool json = false;
+  bool interpret = false;
+  std::optional<int64_t> log_every;
+};
+struct PredictWords {
+  SpecWords spec;
+  std::string weights;
+  bool json = false;
+  std::vector<std::string> numbers;  // "-": rows on standard input
+};
+struct CompileWords {
+  SpecWords spec;
+  PassWords passes;
+  CodeWords code;
+  std::string emit;
+  std::string output;
+};
+struct OptWords {
+  std::string file;
+  bool passes_given = false;
+  std::string pass_list;
+  PassWords passes;
+  std::string output;
+};
+struct EvalWords {
+  std::string file;
+  std::string func;
+  std::vector<std::string> inputs;  // name=1,2,3
+  uint64_t seed = 0;
+};
+struct ShowWords {
+  std::string name;
+  std::string spec;
+};
+struct GradcheckWords {
+  SpecWords spec;
+  int64_t batch = 4;
+};
+
+using Command =
+    std::variant<CheckWords, TrainWords, PredictWords, CompileWords, OptWords, EvalWords, ShowWords, GradcheckWords>;
+
+struct CommandLine {
+  std::optional<Command> command;  // none: print `text` and end with `exit_code`
+  std::string text;
+  int exit_code = kDone;
+};
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+// One function a subcommand, in a file of its name; they print and return the exit code.
+int check(const CheckWords& words);
+int train(const TrainWords& words);
+int predict(const PredictWords& words);
+int compile(const CompileWords& words);
+int opt(const OptWords& words);
+int eval(const EvalWords& words);
+int show(const ShowWords& words);
+int gradcheck(const GradcheckWords& words);
+
+}  // namespace gradc::cli

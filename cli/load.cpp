@@ -1,0 +1,74 @@
+#include "cli/load.h"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+
+namespace gradc::cli {
+namespace {
+
+// "N=8" apart; false where there is no "=" or no name.
+bool split_pairs(const std::vector<std::string>& words, const char* option,
+                 std::vector<std::pair<std::string, std::string>>& pairs) {
+  for (const std::string& word : words) {
+    const size_t equals = word.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      fail_usage(fmt::format("{}: `{}` is not of the form NAME=NUMBER", option, word));
+      return false;
+    }
+    pairs.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+  }
+  return true;
+}
+
+void print_diagnostics(const ir::Diagnostics& diagnostics) {
+  std::fflush(stdout);
+  std::fputs(diagnostics.render().c_str(), stderr);
+}
+
+}  // namespace
+
+int fail(const std::string& message) {
+  std::fflush(stdout);
+  fmt::print(stderr, "gradc: error: {}\n", message);
+  return kFailed;
+}
+
+int fail_usage(const std::string& message) {
+  std::fflush(stdout);
+  fmt::print(stderr, "gradc: {}\n", message);
+  return kUsage;
+}
+
+Loaded load(const SpecWords& words) {
+  Loaded loaded;
+  loaded.spec = std::make_unique<frontend::Spec>();
+  if (!split_pairs(words.defines, "-D", loaded.overrides.constants) ||
+      !split_pairs(words.settings, "--set", loaded.overrides.settings)) {
+    loaded.exit_code = kUsage;
+    return loaded;
+  }
+  loaded.overrides.steps = words.steps;
+  loaded.overrides.seed = words.seed;
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  if (ir::Status status = frontend::load_spec(words.spec, *loaded.spec, diagnostics); !status) {
+    loaded.exit_code = fail(status.error());
+    return loaded;
+  }
+  if (!diagnostics.empty()) print_diagnostics(diagnostics);
+  if (diagnostics.has_errors()) loaded.exit_code = kFailed;
+  return loaded;
+}
+
+std::optional<frontend::Program> elaborate(const Loaded& loaded, const std::string& run, std::optional<int64_t> batch,
+                                           bool warnings) {
+  frontend::Overrides overrides = loaded.overrides;
+  overrides.batch = batch;
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  std::optional<frontend::Program> program = frontend::elaborate(*loaded.spec, run, overrides, diagnostics);
+  if (diagnostics.has_errors() || (warnings && !diagnostics.empty())) print_diagnostics(diagnostics);
+  if (diagnostics.has_errors()) return std::nullopt;
+  return program;
+}
+
+}  // namespace gradc::cli

@@ -1,0 +1,30 @@
+// A spec as the command line names it, loaded and elaborated; what is wrong with it has been printed on standard error.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/command_line.h"
+#include "frontend/elaborate.h"
+#include "frontend/program.h"
+#include "frontend/spec.h"
+#include "ir/result.h"
+
+namespace gradc::cli {
+
+// "gradc: error: ..." on standard error; returns kFailed.
+int fail(const std::string& message);
+int fail_usage(const std::string& message);
+
+struct Loaded {
+  int exit_code = kDone;  // not kDone: it could not be loaded, and why has been printed
+  std::unique_ptr<frontend::Spec> spec;
+  frontend::Overrides overrides;
+};
+Loaded load(const SpecWords& words);
+
+// The program of the run; nothing after errors were printed. `batch` replaces the spec's.
+std::optional<frontend::Program> elaborate(const Loaded& loaded, const std::string& run,
+                                           std::optional<int64_t> batch = std::nullopt, bool warnings = true);
+
+}  // namespace gradc::cli

@@ -1,0 +1,123 @@
+// gradc predict: numbers, or rows on standard input, through a trained model; one result line a row.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "cli/load.h"
+#include "cli/numbers.h"
+#include "cli/predictor.h"
+#include "runtime/file.h"
+
+namespace gradc::cli {
+namespace {
+
+// No row needs a longer line than this many bytes a number.
+constexpr size_t kBytesANumber = 64;
+
+std::string shape_of_inputs(const Predictor& predictor) {
+  std::string text;
+  for (const frontend::Port& port : predictor.program().inputs) {
+    text += (text.empty() ? "" : ", ") + port.name + ": " + ir::to_string(port.type);
+  }
+  return text;
+}
+
+ir::Result<std::vector<float>> parse_row(const Predictor& predictor, const std::vector<std::string>& words) {
+  std::vector<float> row;
+  for (const std::string& word : words) {
+    const std::optional<float> number = parse_number(word);
+    if (!number) return ir::Error{fmt::format("{} is not a number", runtime::quote_name(word))};
+    row.push_back(*number);
+  }
+  if (row.size() != predictor.input_count()) {
+    return ir::Error{fmt::format("model `{}` takes {} numbers ({}), found {}", predictor.program().model,
+                                 predictor.input_count(), shape_of_inputs(predictor), row.size())};
+  }
+  return row;
+}
+
+ir::Status print_answer(const Predictor& predictor, const std::vector<float>& row, bool json) {
+  ir::Result<std::vector<runtime::NamedRow>> outputs = predictor.answer(row);
+  if (!outputs) return outputs.take_error();
+  if (!json) {
+    fmt::print("{}\n", describe(*outputs, SIZE_MAX));
+    return ir::success();
+  }
+  std::string text;
+  for (const runtime::NamedRow& output : *outputs) {
+    text += (text.empty() ? "" : ",") + json_string(output.name) + ":" + json_list(output.elements);
+  }
+  fmt::print("{{{}}}\n", text);
+  return ir::success();
+}
+
+// Numbers separated by spaces or commas.
+std::vector<std::string> split_row(std::string_view line) {
+  constexpr std::string_view kSeparators = " \t\r,;";
+  std::vector<std::string> words;
+  while (!line.empty()) {
+    const size_t begin = line.find_first_not_of(kSeparators);
+    if (begin == std::string_view::npos) break;
+    const size_t end = std::min(line.find_first_of(kSeparators, begin), line.size());
+    words.emplace_back(line.substr(begin, end - begin));
+    line.remove_prefix(end);
+  }
+  return words;
+}
+
+// Row by row as they come; what was printed for the rows before a faulty one stays.
+int predict_lines(const Predictor& predictor, bool json) {
+  const size_t longest = kBytesANumber * (predictor.input_count() + 1);
+  std::string pending;
+  std::array<char, 65536> buffer;
+  int64_t line_number = 0;
+  bool at_end = false;
+  while (!at_end) {
+    const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail("standard input: cannot read");
+    at_end = count == 0;
+    pending.append(buffer.data(), static_cast<size_t>(count));
+    if (at_end && !pending.empty() && pending.back() != '\n') pending += '\n';
+    size_t begin = 0;
+    for (size_t end = pending.find('\n'); end != std::string::npos; end = pending.find('\n', begin)) {
+      const std::string_view line = std::string_view(pending).substr(begin, end - begin);
+      begin = end + 1;
+      ++line_number;
+      const std::vector<std::string> words = split_row(line.substr(0, longest));
+      if (words.empty()) continue;
+      ir::Result<std::vector<float>> row = line.size() > longest
+                                               ? ir::Result<std::vector<float>>(ir::Error{"the row is too long"})
+                                               : parse_row(predictor, words);
+      if (!row) return fail(fmt::format("standard input:{}: {}", line_number, row.error()));
+      if (ir::Status status = print_answer(predictor, *row, json); !status) return fail(status.error());
+    }
+    pending.erase(0, begin);
+    if (pending.size() > longest) return fail(fmt::format("standard input:{}: the row is too long", line_number + 1));
+    std::fflush(stdout);
+  }
+  return kDone;
+}
+
+}  // namespace
+
+int predict(const PredictWords& words) {
+  const Loaded loaded = load(words.spec);
+  if (loaded.exit_code != kDone) return loaded.exit_code;
+  std::optional<frontend::Program> program = elaborate(loaded, words.spec.run, 1, false);
+  if (!program) return kFailed;
+  ir::Result<Predictor> predictor = Predictor::make(std::move(*program));
+  if (!predictor) return fail(predictor.error());
+  if (ir::Status status = predictor->load_weights(words.weights); !status) return fail(status.error());
+  if (words.numbers == std::vector<std::string>{"-"}) return predict_lines(*predictor, words.json);
+
+  ir::Result<std::vector<float>> row = parse_row(*predictor, words.numbers);
+  if (!row) return fail_usage(row.error());
+  if (ir::Status status = print_answer(*predictor, *row, words.json); !status) return fail(status.error());
+  return kDone;
+}
+
+}  // namespace gradc::cli

@@ -1,0 +1,183 @@
+// gradc train: compile a run, run it with progress, print its examples, save its weights.
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "cli/build_run.h"
+#include "cli/load.h"
+#include "cli/numbers.h"
+#include "cli/predictor.h"
+#include "runtime/file.h"
+#include "runtime/interrupt.h"
+#include "runtime/progress.h"
+
+namespace gradc::cli {
+namespace {
+
+// Where the weights go: the command line may name any file, a spec only one below the current folder, because specs
+// come from elsewhere.
+ir::Result<std::string> save_path(const frontend::Program& program, const TrainWords& words) {
+  if (!words.save.empty()) return words.save;
+  if (!program.save) return program.run + ".safetensors";
+  const std::filesystem::path path(*program.save);
+  bool leaves = path.is_absolute();
+  for (const std::filesystem::path& part : path) leaves |= part == "..";
+  if (leaves) {
+    return ir::Error{fmt::format("the spec saves to {}, outside of the current folder; choose a file with --save",
+                                 runtime::quote_name(*program.save))};
+  }
+  return *program.save;
+}
+
+int64_t parameter_count(const frontend::Program& program) {
+  int64_t count = 0;
+  for (const frontend::Port& parameter : program.parameters) count += parameter.type.elements();
+  return count;
+}
+
+// Everything that the run prints while it goes.
+class Report {
+ public:
+  Report(const TrainWords& words, const frontend::Program& program, uint64_t steps)
+      : json_(words.json),
+        log_every_(static_cast<uint64_t>(words.log_every.value_or(program.log_every))),
+        steps_(steps),
+        progress_(stderr, !words.json) {}
+
+  void losses(uint64_t first_step, std::span<const float> losses) {
+    for (size_t k = 0; k < losses.size() && log_every_ > 0; ++k) {
+      const uint64_t step = first_step + k;
+      if (step % log_every_ != 0) continue;
+      progress_.clear();
+      if (json_) {
+        fmt::print(R"({{"event":"step","step":{},"loss":{}}})"
+                   "\n",
+                   step, json_number(losses[k]));
+      } else {
+        fmt::print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_),
+                   static_cast<double>(losses[k]));
+      }
+    }
+    if (log_every_ > 0) std::fflush(stdout);
+    progress_.show(first_step + losses.size() - 1, steps_, losses.back());
+  }
+  void clear() { progress_.clear(); }
+
+ private:
+  bool json_;
+  uint64_t log_every_;
+  uint64_t steps_;
+  runtime::Progress progress_;
+};
+
+std::string call_text(const frontend::Program& program, const frontend::Example& example) {
+  if (!example.label.empty()) return example.label;
+  std::string text = program.model + "(";
+  size_t shown = 0;
+  for (const auto& [name, numbers] : example.inputs) {
+    for (const float number : numbers) {
+      if (shown == 16) return text + ", ...)";
+      text += (shown++ > 0 ? ", " : "") + plain(number);
+    }
+  }
+  return text + ")";
+}
+
+ir::Status print_examples(const Loaded& loaded, const frontend::Program& program, const runtime::State& state,
+                          bool json) {
+  if (program.examples.empty()) return ir::success();
+  std::optional<frontend::Program> single = elaborate(loaded, program.run, 1, false);
+  if (!single) return ir::Error{"the spec cannot be used with a batch of 1"};
+  ir::Result<Predictor> predictor = Predictor::make(std::move(*single));
+  if (!predictor) return predictor.take_error();
+  predictor->copy_weights(state);
+  for (const frontend::Example& example : program.examples) {
+    std::vector<runtime::NamedRow> inputs;
+    for (const auto& [name, numbers] : example.inputs) inputs.push_back({name, numbers});
+    ir::Result<std::vector<runtime::NamedRow>> outputs = predictor->answer(inputs);
+    if (!outputs) return outputs.take_error();
+    if (!json) {
+      fmt::print("{} = {}\n", call_text(program, example), describe(*outputs));
+      continue;
+    }
+    std::string inputs_text, outputs_text;
+    for (const runtime::NamedRow& input : inputs) {
+      inputs_text += (inputs_text.empty() ? "" : ",") + json_string(input.name) + ":[";
+      for (size_t k = 0; k < input.elements.size(); ++k) inputs_text += (k > 0 ? "," : "") + plain(input.elements[k]);
+      inputs_text += "]";
+    }
+    for (const runtime::NamedRow& output : *outputs) {
+      const std::string list = json_list(output.elements);
+      // One unnamed output is a plain list, several are an object.
+      outputs_text +=
+          outputs->size() == 1 ? list : (outputs_text.empty() ? "{" : ",") + json_string(output.name) + ":" + list;
+    }
+    if (outputs->size() > 1) outputs_text += "}";
+    fmt::print(R"({{"event":"example","inputs":{{{}}},"outputs":{}}})"
+               "\n",
+               inputs_text, outputs_text);
+  }
+  return ir::success();
+}
+
+}  // namespace
+
+int train(const TrainWords& words) {
+  const Loaded loaded = load(words.spec);
+  if (loaded.exit_code != kDone) return loaded.exit_code;
+  const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
+  if (!program) return kFailed;
+  const ir::Result<std::string> path = save_path(*program, words);
+  if (!path) return fail(path.error());
+  // Said now rather than after hours of training.
+  if (ir::Status status = runtime::check_writable(*path); !status) return fail(status.error());
+
+  const auto steps = static_cast<uint64_t>(program->steps);
+  if (!words.json) {
+    fmt::print("{}: {} on {}, {} parameters, batch {}, {} steps, seed {}\n", program->run, program->model,
+               program->data.name, parameter_count(*program), program->batch, steps, program->seed);
+    std::fflush(stdout);
+  }
+  ir::Result<BuiltRun> built = build_run(*program, words);
+  if (!built) return fail(built.error());
+  runtime::Training& training = built->training;
+  if (!words.weights.empty()) {
+    ir::Status status = runtime::load_weights(training.state, words.weights, program->model);
+    if (!status) return fail(status.error());
+  }
+  if (!words.json) {
+    fmt::print("{} in {:.1f} ms\n", words.interpret ? "prepared for the interpreter" : "compiled",
+               built->compile_milliseconds);
+    std::fflush(stdout);
+  }
+
+  runtime::InterruptGuard interrupt;
+  Report report(words, *program, steps);
+  runtime::TrainingObserver observer;
+  observer.losses = [&](uint64_t first, std::span<const float> losses) { report.losses(first, losses); };
+  observer.stop = [&] { return interrupt.requested(); };
+  const ir::Result<runtime::TrainingOutcome> outcome = runtime::train(training, steps, observer);
+  report.clear();
+  if (!outcome) return fail(outcome.error());
+
+  if (!words.json) {
+    fmt::print("{}{} steps in {:.3f} s, final loss {:.4g}\n", outcome->stopped ? "stopped after " : "", outcome->steps,
+               outcome->seconds, static_cast<double>(outcome->loss));
+  }
+  if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
+    return fail(status.error());
+  }
+  if (ir::Status status = runtime::save_weights(training.state, *path); !status) return fail(status.error());
+  if (words.json) {
+    fmt::print(R"({{"event":"done","steps":{},"loss":{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
+               "\n",
+               outcome->steps, json_number(outcome->loss), outcome->seconds, built->compile_milliseconds,
+               json_string(*path));
+  } else {
+    fmt::print("saved {}\n", *path);
+  }
+  return outcome->stopped ? kInterrupted : kDone;
+}
+
+}  // namespace gradc::cli
