@@ -115,7 +115,7 @@ NodeId ElementBuilder::index_number(const Affine& index) {
 }
 
 NodeId ElementBuilder::in_range(const Affine& index, int64_t low, int64_t high) {
-  const Interval reach = interval_of(index, kernel_);
+  const Interval reach = interval_of(index, kernel_.axes);
   if (reach.low >= low && reach.high < high) return number(1, ir::DType::boolean);
   if (reach.low >= high || reach.high < low) return number(0, ir::DType::boolean);
   return place({.kind = NodeKind::in_range, .dtype = ir::DType::boolean, .index = index, .low = low, .high = high});
@@ -150,7 +150,7 @@ NodeId ElementBuilder::apply(ir::Op op, ir::DType dtype, std::vector<NodeId> ope
 NodeId ElementBuilder::load(int32_t buffer, const Affine& element) {
   const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
   // A load that is inside its buffer everywhere needs no predicate.
-  const Interval reach = interval_of(element, kernel_);
+  const Interval reach = interval_of(element, kernel_.axes);
   const NodeId predicate = reach.low >= 0 && reach.high < memory.elements ? kNoNode : predicate_;
   const LoadKey key{buffer, element, predicate};
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
@@ -269,7 +269,9 @@ NodeId ElementBuilder::where(const Affine& lane, int64_t count, NodeId otherwise
   const int32_t depth = open_scope();
   // What is built here with the lane's index exists for these lanes only and must not leave the scope.
   const int32_t lanes_depth = std::exchange(axis_depth_[static_cast<size_t>(axis)], depth);
+  const int64_t lane_count = std::exchange(kernel_.axes[static_cast<size_t>(axis)].extent, count);
   const NodeId yield = body();
+  kernel_.axes[static_cast<size_t>(axis)].extent = lane_count;
   axis_depth_[static_cast<size_t>(axis)] = lanes_depth;
   if (!error_.empty()) return otherwise;
   scopes_.back().outer |= uint64_t{1} << lanes_depth;
@@ -306,7 +308,7 @@ Indices split_index(const ir::Shape& shape, const Affine& linear, const Kernel& 
         remainder.terms.push_back(term);
       }
     }
-    const Interval reach = interval_of(remainder, kernel);
+    const Interval reach = interval_of(remainder, kernel.axes);
     if (reach.low < 0 || reach.high >= strides[i]) return {};
     index[i] = quotient;
     rest = remainder;

@@ -50,10 +50,10 @@ NodeId Kernel::add_node(Node node) {
   return static_cast<NodeId>(nodes.size() - 1);
 }
 
-Interval interval_of(const Affine& index, const Kernel& kernel) {
+Interval interval_of(const Affine& index, const std::vector<Axis>& axes) {
   Interval interval{index.constant, index.constant};
   for (const Affine::Term& term : index.terms) {
-    const int64_t reach = term.stride * (kernel.axes[static_cast<size_t>(term.axis)].extent - 1);
+    const int64_t reach = term.stride * (axes[static_cast<size_t>(term.axis)].extent - 1);
     (reach < 0 ? interval.low : interval.high) += reach;
   }
   return interval;

@@ -151,6 +151,6 @@ struct KernelProgram {
 struct Interval {
   int64_t low = 0, high = 0;
 };
-Interval interval_of(const Affine& index, const Kernel& kernel);
+Interval interval_of(const Affine& index, const std::vector<Axis>& axes);
 
 }  // namespace gradc::codegen

@@ -42,6 +42,7 @@ class Verifier {
       placed_.assign(kernel_->nodes.size(), false);
       loop_placed_.assign(kernel_->loops.size(), false);
       open_axis_.assign(kernel_->axes.size(), false);
+      axes_ = kernel_->axes;
       check(kernel_->body);
       for (const Statement& statement : kernel_->body)
         if (error_.empty()) check_memory(Block{statement});
@@ -107,7 +108,7 @@ class Verifier {
     const Buffer& buffer = program_.buffers[at(node.buffer)];
     require(node.dtype == buffer.dtype, "{} is accessed as another type", buffer.name);
     if (!error_.empty()) return;
-    const Interval reach = interval_of(node.index, *kernel_);
+    const Interval reach = interval_of(node.index, axes_);
     require(node.predicate != kNoNode || (reach.low >= 0 && reach.high < buffer.elements),
             "{}[{} ... {}] is outside its {} elements", buffer.name, reach.low, reach.high, buffer.elements);
     if (node.kind == NodeKind::load) return;
@@ -171,11 +172,13 @@ class Verifier {
       defined_[at(loop.carried[i])] = true;
     }
     open_axis_[at(loop.axis)] = true;
+    axes_[at(loop.axis)].extent = loop.extent;
     const bool outer_vector = vector_open_;
     vector_open_ = vector_open_ || vector;
     check(loop.body);
     vector_open_ = outer_vector;
     open_axis_[at(loop.axis)] = is_where;
+    axes_[at(loop.axis)].extent = axis.extent;
     if (!error_.empty()) return;
     for (size_t i = 0; i < loop.yields.size(); ++i) {
       if (!require(defined(loop.yields[i]), "a loop over {} yields what is not defined", axis.name)) return;
@@ -220,6 +223,7 @@ class Verifier {
 
   const KernelProgram& program_;
   const Kernel* kernel_ = nullptr;
+  std::vector<Axis> axes_;  // with the extents that hold inside the open loops
   std::vector<bool> defined_, placed_, loop_placed_, open_axis_;
   std::vector<NodeId> block_nodes_;  // defined by the block that was checked last
   bool vector_open_ = false;

@@ -157,37 +157,38 @@ std::vector<ir::Tensor> interpret_steps(const ir::Func& func, std::vector<ir::Te
   return results;
 }
 
+void check_compiled(const ir::Func& plan, const std::vector<ir::Tensor>& arguments, const codegen::Options& options,
+                    int64_t steps) {
+  const std::vector<ir::Tensor> expected = interpret_steps(plan, arguments, steps);
+  const std::vector<ir::Tensor> results = run_compiled(plan, arguments, options, steps);
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].same_bits(expected[i])) continue;
+    std::string values;
+    int shown = 0;
+    for (int64_t k = 0; k < results[i].elements() && shown < 5; ++k) {
+      if (results[i].at(k) == expected[i].at(k)) continue;
+      ++shown;
+      values += "\n  [" + std::to_string(k) + "] compiled " + std::to_string(results[i].at(k)) + ", interpreted " +
+                std::to_string(expected[i].at(k));
+    }
+    const auto program = codegen::lower(plan, {"test.ir"}, options);
+    FAIL("result " << plan.results[i].name << " differs (" << describe(options) << ", " << steps << " steps)" << values
+                   << "\n"
+                   << ir::print(plan, {"test.ir"}) << codegen::print(*program));
+  }
+}
+
 void check_compiled(const ir::Func& func, uint32_t seed, bool special) {
   const std::vector<ir::Tensor> arguments = some_arguments(func, seed, special);
-  const ir::Func fused = planned(func), apart = planned_apart(func);
-  for (const ir::Func* plan : {&fused, &apart}) {
-    for (int64_t steps : {1, 3}) {
-      const std::vector<ir::Tensor> expected = interpret_steps(*plan, arguments, steps);
-      for (int opt_level : {0, 2}) {
-        for (int width : {0, 1, 4, 8, 16}) {
-          for (bool unroll : {false, true}) {
-            if (steps != 1 && (opt_level == 0 || width > 1)) continue;
-            codegen::Options options;
-            options.opt_level = opt_level;
-            options.vector_width = width;
-            options.unroll = unroll;
-            const std::vector<ir::Tensor> results = run_compiled(*plan, arguments, options, steps);
-            for (size_t i = 0; i < results.size(); ++i) {
-              if (results[i].same_bits(expected[i])) continue;
-              std::string values;
-              int shown = 0;
-              for (int64_t k = 0; k < results[i].elements() && shown < 5; ++k) {
-                if (results[i].at(k) == expected[i].at(k)) continue;
-                ++shown;
-                values += "\n  [" + std::to_string(k) + "] compiled " + std::to_string(results[i].at(k)) +
-                          ", interpreted " + std::to_string(expected[i].at(k));
-              }
-              const auto program = codegen::lower(*plan, {"test.ir"}, options);
-              FAIL("result " << plan->results[i].name << " differs (" << describe(options) << ", " << steps << " steps)"
-                             << values << "\n"
-                             << ir::print(*plan, {"test.ir"}) << codegen::print(*program));
-            }
-          }
+  for (const ir::Func& plan : {planned(func), planned_apart(func)}) {
+    for (int opt_level : {0, 2}) {
+      for (int width : {0, 1, 4, 8, 16}) {
+        for (bool unroll : {false, true}) {
+          codegen::Options options;
+          options.opt_level = opt_level;
+          options.vector_width = width;
+          options.unroll = unroll;
+          check_compiled(plan, arguments, options, opt_level == 2 && width <= 1 ? 3 : 1);
         }
       }
     }

@@ -24,11 +24,13 @@ std::vector<ir::Tensor> run_compiled(const ir::Func& planned, const std::vector<
 // Values of every kind, from the seed alone: small and large ones, both zeros, sometimes inf and NaN.
 std::vector<ir::Tensor> some_arguments(const ir::Func& func, uint32_t seed, bool special = false);
 
-// Compiled = interpreted, bit for bit, fused and apart, at O0 and O2, at every vector width, with and without
-// unrolling.
+// Compiled = interpreted, bit for bit, after `steps` steps of a planned function; the test fails where not.
+void check_compiled(const ir::Func& planned, const std::vector<ir::Tensor>& arguments, const codegen::Options& options,
+                    int64_t steps);
+// The same, fused and apart, at O0 and O2, at every vector width, with and without unrolling.
 void check_compiled(const ir::Func& func, uint32_t seed = 1, bool special = false);
 
-// What two runs of the interpreter give when results replace the arguments of their names.
+// What several runs of the interpreter give when results replace the arguments of their names.
 std::vector<ir::Tensor> interpret_steps(const ir::Func& func, std::vector<ir::Tensor> arguments, int64_t steps);
 
 }  // namespace gradc
