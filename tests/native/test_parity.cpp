@@ -1,0 +1,216 @@
+// Training against runs recorded with PyTorch (tests/reference): from the same initial weights the same first gradient
+// and the same loss at every step, in the interpreter's and the machine code's way, which must agree bit for bit.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "ir/builder.h"
+#include "ir/diag.h"
+#include "ir/eval.h"
+#include "ir/parse.h"
+#include "passes/pipeline.h"
+#include "runtime/jit_executor.h"
+#include "runtime/safetensors.h"
+#include "runtime/trainer.h"
+#include "tests/unit/temporary_folder.h"
+
+using namespace gradc;
+
+namespace {
+
+using Weights = std::map<std::string, std::vector<float>>;
+
+std::string reference(const std::string& file) { return GRADC_SOURCE_DIR "/tests/reference/" + file; }
+
+Weights read_weights(const std::string& file) {
+  ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(reference(file));
+  REQUIRE(reader);
+  Weights weights;
+  for (const runtime::StoredTensor& tensor : reader->tensors()) {
+    ir::Result<std::vector<float>> elements = reader->read_f32(tensor);
+    REQUIRE(elements);
+    weights[tensor.name] = *elements;
+  }
+  return weights;
+}
+
+std::vector<double> read_losses(const std::string& file) {
+  std::ifstream stream(reference(file));
+  return nlohmann::json::parse(stream).at("loss").get<std::vector<double>>();
+}
+
+// 2-5-1 with relu, mean squared error over a batch, plain gradient descent, as the front end would write it.
+ir::Module adder_module(int64_t batch) {
+  const std::string text =
+      fmt::format(R"(func @r.loss(%hidden.weight: f32[5,2] parameter, %hidden.bias: f32[5] parameter,
+  %output.weight: f32[1,5] parameter, %output.bias: f32[1] parameter, %x: f32[{0},2] data, %target: f32[{0},1] data) -> (loss: f32[]) {{
+  %0 = contract %x, %hidden.weight {{"bi,oi->bo"}} : f32[{0},5]
+  %1 = broadcast %hidden.bias {{axes = [1]}} : f32[{0},5]
+  %2 = add %0, %1 : f32[{0},5]
+  %3 = constant {{0}} : f32[{0},5]
+  %4 = max %2, %3 : f32[{0},5]
+  %5 = contract %4, %output.weight {{"bi,oi->bo"}} : f32[{0},1]
+  %6 = broadcast %output.bias {{axes = [1]}} : f32[{0},1]
+  %7 = add %5, %6 : f32[{0},1]
+  %8 = sub %7, %target : f32[{0},1]
+  %9 = mul %8, %8 : f32[{0},1]
+  %10 = reduce %9 {{sum, axes = [0, 1]}} : f32[]
+  %11 = constant {{{0}}} : f32[]
+  %12 = div %10, %11 : f32[]
+  return %12
+}}
+
+grad @r.gradient = @r.loss wrt %hidden.weight, %hidden.bias, %output.weight, %output.bias
+)",
+                  batch);
+  std::string update = "\nfunc @r.update(", body, results, returned;
+  int value = 0;
+  for (const auto& [name, type] : std::vector<std::pair<std::string, std::string>>{{"hidden.weight", "f32[5,2]"},
+                                                                                   {"hidden.bias", "f32[5]"},
+                                                                                   {"output.weight", "f32[1,5]"},
+                                                                                   {"output.bias", "f32[1]"}}) {
+    update += fmt::format("%{0}: {1} parameter, %{0}.gradient: {1} input, ", name, type);
+    body += fmt::format(
+        "  %{0} = broadcast %lr {{axes = []}} : {4}\n  %{1} = mul %{0}, %{3}.gradient : {4}\n  %{2} = sub %{3}, %{1} : "
+        "{4}\n",
+        value, value + 1, value + 2, name, type);
+    results += fmt::format("{}{}: {}", value > 0 ? ", " : "", name, type);
+    returned += fmt::format("{}%{}", value > 0 ? ", " : "", value + 2);
+    value += 3;
+  }
+  const std::string whole = text + update + "%lr: f32[] hyper) -> (" + results + ") {\n" + body + "  return " +
+                            returned + "\n}\n\nstep @r.step = @r.gradient then @r.update\n";
+  ir::Sources sources;
+  ir::Diagnostics diagnostics(sources);
+  const int32_t file = sources.add("adder.ir", whole);
+  std::optional<ir::Module> module = ir::parse(sources, file, diagnostics);
+  INFO(diagnostics.render());
+  REQUIRE(module.has_value());
+  return *module;
+}
+
+void check_first_gradient(const ir::Module& module, const Weights& init, const Weights& expected,
+                          const runtime::ResidentRows& rows) {
+  const ir::Module derived = passes::Runner({}).run(module, passes::Stage::grad);
+  const ir::Func* gradient = derived.find("r.gradient");
+  REQUIRE(gradient != nullptr);
+  std::vector<ir::Tensor> arguments;
+  for (size_t k = 0; k < gradient->parameter_count; ++k) {
+    const ir::Value& value = gradient->values[k];
+    const std::vector<float>* numbers = init.contains(value.name) ? &init.at(value.name) : nullptr;
+    for (const runtime::ResidentColumn& column : rows.columns) {
+      if (column.name == value.name) numbers = &column.values;
+    }
+    REQUIRE(numbers != nullptr);
+    ir::Tensor tensor(value.type);
+    for (int64_t e = 0; e < tensor.elements(); ++e)
+      tensor.set(e, static_cast<double>((*numbers)[static_cast<size_t>(e)]));
+    arguments.push_back(tensor);
+  }
+  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(*gradient, arguments);
+  REQUIRE(results);
+  for (const auto& [name, numbers] : expected) {
+    double largest = 0;
+    for (const float number : numbers) largest = std::max(largest, std::abs(static_cast<double>(number)));
+    bool found = false;
+    for (size_t k = 0; k < results->size(); ++k) {
+      if (gradient->results[k].name != ir::gradient_name(name)) continue;
+      found = true;
+      for (size_t e = 0; e < numbers.size(); ++e) {
+        CHECK(std::abs((*results)[k].at(static_cast<int64_t>(e)) - static_cast<double>(numbers[e])) <= 1e-5 * largest);
+      }
+    }
+    CHECK_MESSAGE(found, name);
+  }
+}
+
+struct Trained {
+  std::vector<float> losses;
+  std::vector<std::byte> state;
+};
+
+Trained train(const ir::Module& planned, runtime::Executor executor, const std::string& init_file, float rate,
+              runtime::ResidentRows rows, uint64_t steps) {
+  const ir::Func& step = *planned.find("r.step");
+  const runtime::Layout layout = runtime::layout_of(step);
+  ir::Func hyper;
+  hyper.name = "r.hyper";
+  ir::Builder builder(hyper);
+  const ir::ValueId number = builder.parameter("rate", {ir::DType::f64, {}}, ir::Role::hyper);
+  builder.result("lr", builder.cast(number, ir::DType::f32));
+  ir::Result<runtime::Dataset> data = runtime::Dataset::resident(std::move(rows), layout, 1);
+  REQUIRE(data);
+  ir::Result<runtime::HyperTable> table =
+      runtime::HyperTable::make(&hyper, {{"rate", static_cast<double>(rate)}}, layout, 1);
+  REQUIRE(table);
+  runtime::Training training{std::move(executor), layout, runtime::State(layout.state, layout.state_bytes, 1),
+                             std::move(*data), std::move(*table)};
+  REQUIRE(runtime::load_weights(training.state, reference(init_file), "adder"));
+  Trained trained;
+  runtime::TrainingObserver observer;
+  observer.losses = [&](uint64_t, std::span<const float> losses) {
+    trained.losses.insert(trained.losses.end(), losses.begin(), losses.end());
+  };
+  REQUIRE(runtime::train(training, steps, observer));
+  trained.state.assign(training.state.blob().begin(), training.state.blob().end());
+
+  // What is saved loads again, and is close to where PyTorch arrived.
+  TemporaryFolder folder;
+  REQUIRE(runtime::save_weights(training.state, folder.path("w.safetensors")));
+  runtime::State again(layout.state, layout.state_bytes, 1);
+  REQUIRE(runtime::load_weights(again, folder.path("w.safetensors"), "adder"));
+  const std::string case_name = init_file.substr(0, init_file.find('.'));
+  const Weights final_weights = read_weights(case_name + ".final.safetensors");
+  for (const runtime::Slot& slot : again.slots()) {
+    const std::vector<float>& expected = final_weights.at(slot.name);
+    for (size_t e = 0; e < expected.size(); ++e) {
+      CHECK(std::abs(static_cast<double>(again.elements(slot)[e] - expected[e])) < 1e-4);
+    }
+  }
+  return trained;
+}
+
+void check_case(const std::string& name, int64_t batch, float rate, const runtime::ResidentRows& rows) {
+  const ir::Module module = adder_module(batch);
+  check_first_gradient(module, read_weights(name + ".init.safetensors"), read_weights(name + ".grad0.safetensors"),
+                       rows);
+  const std::vector<double> expected = read_losses(name + ".json");
+  const ir::Module planned = passes::Runner({}).run(module, passes::Stage::memory, {"r.step"});
+  ir::Result<runtime::CompiledExecutor> compiled =
+      runtime::compile_executor(*planned.find("r.step"), planned.files, codegen::Options{});
+  REQUIRE(compiled);
+  const std::string init = name + ".init.safetensors";
+  const Trained native = train(planned, compiled->run, init, rate, rows, expected.size());
+  const Trained interpreted =
+      train(planned, runtime::interpret(*planned.find("r.step")), init, rate, rows, expected.size());
+  REQUIRE(native.losses.size() == expected.size());
+  size_t wrong = 0;
+  for (size_t step = 0; step < expected.size(); ++step) {
+    const double error = std::abs(static_cast<double>(native.losses[step]) - expected[step]);
+    wrong += error > std::max(1e-4 * std::abs(expected[step]), 1e-6);
+  }
+  CHECK(wrong == 0);
+  CHECK(native.losses == interpreted.losses);
+  CHECK(native.state == interpreted.state);
+}
+
+}  // namespace
+
+TEST_CASE("parity with PyTorch: one row, a thousand steps") {
+  check_case("seed", 1, 0.01f,
+             {"row", 1, {{"x", {ir::DType::f32, {2}}, {5, 3}}, {"target", {ir::DType::f32, {1}}, {8}}}, false});
+}
+
+TEST_CASE("parity with PyTorch: batches of 32 in order") {
+  const Weights data = read_weights("adder_batch.data.safetensors");
+  const auto count = static_cast<int64_t>(data.at("target").size());
+  check_case("adder_batch", 32, 0.003f,
+             {"rows",
+              count,
+              {{"x", {ir::DType::f32, {2}}, data.at("x")}, {"target", {ir::DType::f32, {1}}, data.at("target")}},
+              false});
+}
