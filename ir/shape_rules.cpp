@@ -254,6 +254,11 @@ Result<Type> rule_reduce(const Query& q) {
       type.shape.push_back(operand.shape[i]);
     }
   }
+  // The gradient of max and min numbers the elements with an i32.
+  const bool numbered = attr.kind == ReduceKind::max || attr.kind == ReduceKind::min;
+  if (numbered && operand.elements() / type.elements() > INT32_MAX) {
+    return error("max and min take at most 2^31 - 1 elements into one, not those of {}", to_string(operand));
+  }
   return type;
 }
 
