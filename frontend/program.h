@@ -1,15 +1,14 @@
-// What the front end hands to the rest of the compiler for one `train` block: the tensor IR, and the facts about the run
-// that are not tensors.
+// What the front end hands to the rest of the compiler for one `train` block: the tensor IR, and the facts about the
+// run that are not tensors.
 //
 // The module of a run NAME = `train add: adder on sums`:
-//   func @add.loss(parameters, states, %x: f32[B,..] data, %target: f32[B,..] data, hypers) -> (loss: f32[], reports...)
-//   grad @add.gradient = @add.loss wrt every parameter
-//   func @add.update(parameters, %NAME.gradient input ..., optimizer states, hypers) -> (parameters, optimizer states)
-//   step @add.step = @add.gradient then @add.update
-//   func @add.hyper(%t: f64[] hyper, one f64[] per setting) -> (f32[] per scalar that loss or update take as Role::hyper)
-//   func @add.data(%key: i32[3] key) -> (x: f32[B,..], target: ...)     for formula data only
-//   func @add.init(%key: i32[3] key) -> (parameters)                    the initial values
-//   func @add.predict(parameters, states, %x: f32[B,..] data) -> (out: f32[B,..])
+//   func @add.loss(parameters, states, %x: f32[B,..] data, %target: f32[B,..] data, hypers) -> (loss: f32[],
+//   reports...) grad @add.gradient = @add.loss wrt every parameter func @add.update(parameters, %NAME.gradient input
+//   ..., optimizer states, hypers) -> (parameters, optimizer states) step @add.step = @add.gradient then @add.update
+//   func @add.hyper(%t: f64[] hyper, one f64[] per setting) -> (f32[] per scalar that loss or update take as
+//   Role::hyper) func @add.data(%key: i32[3] key) -> (x: f32[B,..], target: ...)     for formula data only func
+//   @add.init(%key: i32[3] key) -> (parameters)                    the initial values func @add.predict(parameters,
+//   states, %x: f32[B,..] data) -> (out: f32[B,..])
 // Names of results, arguments and tensors are equal where they mean the same thing; wiring is by name.
 // key = (seed low word, seed high word, step number from 0); init uses step 0.
 #pragma once
@@ -28,6 +27,7 @@ struct Setting {
   std::string name;
   double value = 0;
   ir::SourceLocation location;
+  bool folded = false;  // 0, folded while compiling: another value needs a new elaboration; @RUN.hyper ignores it
 };
 
 // A named tensor of one sample.
@@ -69,9 +69,9 @@ struct Program {
   std::string run;    // add
   std::string model;  // adder
   std::vector<Port> inputs;
-  std::vector<Port> outputs;         // named `out` where the model has a single unnamed output
-  std::vector<Setting> settings;     // defaults; `--set` replaces them
-  std::vector<Port> parameters;      // in the order of declaration
+  std::vector<Port> outputs;      // named `out` where the model has a single unnamed output
+  std::vector<Setting> settings;  // defaults; `--set` replaces them
+  std::vector<Port> parameters;   // in the order of declaration
   std::vector<LayerRow> layers;
   DataSource data;
   std::vector<Example> examples;
@@ -80,7 +80,7 @@ struct Program {
   uint64_t seed = 0;
   std::optional<std::string> save;  // `save "f.safetensors"`
   int64_t log_every = 0;            // `log every 100 steps`: the loss is printed; 0: not
-  bool shuffle = true;              // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
+  bool shuffle = true;  // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
 };
 
 }  // namespace gradc::frontend

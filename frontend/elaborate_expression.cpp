@@ -1,0 +1,300 @@
+// Expressions, except calls, index equations and arithmetic.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "frontend/elaborator.h"
+
+namespace gradc::frontend {
+
+Value Elaborator::evaluate(const Expr* expr) {
+  if (!spend(expr->location)) return Broken{};
+  if (depth_ >= limits_.depth) {
+    error(expr->location, fmt::format("the evaluation is nested more than {} levels deep", limits_.depth));
+    exhausted_ = true;
+    return Broken{};
+  }
+  ++depth_;
+  Value value = evaluate_kind(expr);
+  --depth_;
+  return value;
+}
+
+Value Elaborator::evaluate_kind(const Expr* expr) {
+  context_.target->builder().at(expr->location);
+  switch (expr->kind) {
+    case ExprKind::number:
+      return expr->text == "integer" ? integer_scalar(expr->number) : real_scalar(expr->number);
+    case ExprKind::boolean:
+      return boolean_scalar(expr->number != 0);
+    case ExprKind::string:
+      error(expr->location, "a string is not a value").help("strings name files: `import`, `save`");
+      return Broken{};
+    case ExprKind::name: {
+      if (const IndexBinding* index = find_index(expr->text, false)) {
+        if (index->broken) return Broken{};
+        Tensor tensor{context_.target, context_.target->builder().iota(0, {index->sizes[0]}), index->axes};
+        return tensor;
+      }
+      const Value value = look_up(expr);
+      const auto* tensor = std::get_if<Tensor>(&value);
+      if (tensor && context_.indexed && tensor->rank() > 0 && context_.frame->kind != Frame::Kind::function) {
+        std::string indices = "i";
+        for (size_t k = 1; k < std::min<size_t>(tensor->rank(), 4); ++k) indices += fmt::format(", {}", "ijkl"[k]);
+        error(expr->location, fmt::format("`{}` is a tensor `{}`; an index equation works on its elements", expr->text,
+                                          shape_text(*tensor)))
+            .help(fmt::format("write `{}[{}]`", expr->text, indices));
+        return Broken{};
+      }
+      if (!usable(value, expr)) return Broken{};
+      return value;
+    }
+    case ExprKind::old_name: {
+      const Value value = look_up(expr);
+      if (is_broken(value)) return Broken{};
+      const Binding* binding = find_binding("old " + expr->text);
+      if (!binding) {
+        error(expr->location, fmt::format("`old {}`: `{}` is not a state", expr->text, expr->text))
+            .help("`old` reads what a `state` held before the step");
+        return Broken{};
+      }
+      if (!usable(binding->value, expr)) return Broken{};
+      return binding->value;
+    }
+    case ExprKind::pack:
+      error(expr->location, fmt::format("the pack `..{}` stands only among subscripts or dimensions", expr->text));
+      return Broken{};
+    case ExprKind::unary:
+      return unary(expr->text == "-" ? ir::Op::neg : ir::Op::logical_not, evaluate(expr->operands[0]), expr);
+    case ExprKind::binary: {
+      const Value left = evaluate(expr->operands[0]);
+      const Value right = evaluate(expr->operands[1]);
+      return binary(expr->text, left, right, expr);
+    }
+    case ExprKind::conditional:
+      return conditional(expr);
+    case ExprKind::call:
+      return call(expr);
+    case ExprKind::subscript:
+      return context_.indexed ? access(expr) : plain_subscript(expr);
+    case ExprKind::range:
+      error(expr->location, "a range stands only among subscripts");
+      return Broken{};
+    case ExprKind::reduction:
+      return reduction(expr);
+    case ExprKind::list:
+      return list(expr);
+    case ExprKind::pipe:
+      return pipe(expr);
+    case ExprKind::stop: {
+      const Value value = evaluate(expr->operands[0]);
+      if (std::holds_alternative<Scalar>(value) || is_broken(value)) return value;
+      std::optional<Tensor> tensor = to_tensor(value, expr->operands[0], true);
+      if (!tensor) return Broken{};
+      context_.target->builder().at(expr->location);
+      tensor->id = context_.target->builder().unary(ir::Op::stop_gradient, tensor->id);
+      return *tensor;
+    }
+    case ExprKind::when:
+      refuse(expr->location, "`when training`");
+      return Broken{};
+    case ExprKind::convert:
+      refuse(expr->location, "`idx<N>(...)`");
+      return Broken{};
+    case ExprKind::error:
+      return Broken{};
+  }
+  return Broken{};
+}
+
+Value Elaborator::conditional(const Expr* expr) {
+  const Value condition = evaluate(expr->operands[0]);
+  if (is_broken(condition)) return Broken{};
+  const auto* scalar = std::get_if<Scalar>(&condition);
+  const auto* tensor = std::get_if<Tensor>(&condition);
+  const bool boolean =
+      (scalar && scalar->is_boolean()) || (tensor && context_.target->type(*tensor).dtype == ir::DType::boolean);
+  if (!boolean) {
+    error(expr->operands[0]->span, fmt::format("the condition of `if` is {}, not a truth value", describe(condition)))
+        .help("compare: `x > 0`");
+    return Broken{};
+  }
+  if (scalar && scalar->known()) return evaluate(expr->operands[scalar->value != 0 ? 1 : 2]);
+  const Value yes = evaluate(expr->operands[1]);
+  const Value no = evaluate(expr->operands[2]);
+  return choose(condition, yes, no, expr);
+}
+
+Value Elaborator::list(const Expr* expr) {
+  if (expr->operands.empty()) {
+    error(expr->location, "an empty list has no shape");
+    return Broken{};
+  }
+  if (context_.indexed) {
+    error(expr->location, "a list is a whole tensor; an index equation works on elements")
+        .help("give the list a name with `let` before the equation");
+    return Broken{};
+  }
+  std::vector<Value> parts;
+  for (const Expr* operand : expr->operands) {
+    parts.push_back(evaluate(operand));
+    if (is_broken(parts.back())) return Broken{};
+  }
+  return stack(expr, parts);
+}
+
+// Elements of one shape along a new first axis.
+Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts) {
+  std::vector<Tensor> tensors;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    std::optional<Tensor> tensor = to_tensor(parts[i], expr->operands[i]);
+    if (!tensor) return Broken{};
+    if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
+      error(expr->operands[i]->span, "a list holds numbers, not truth values");
+      return Broken{};
+    }
+    if (i > 0 && sample_shape(*tensor) != sample_shape(tensors[0])) {
+      error(expr->operands[i]->span, "the elements of a list have different shapes")
+          .label(expr->operands[0]->span, shape_text(tensors[0]))
+          .label(expr->operands[i]->span, shape_text(*tensor));
+      return Broken{};
+    }
+    tensors.push_back(std::move(*tensor));
+  }
+  std::vector<Tensor*> all;
+  for (Tensor& tensor : tensors) all.push_back(&tensor);
+  if (!align(all, expr)) return Broken{};
+  ir::Builder& builder = context_.target->builder();
+  builder.at(expr->location);
+  const size_t axis = tensors[0].batched() ? 1 : 0;
+  ir::Shape unit = context_.target->type(tensors[0]).shape;
+  unit.insert(unit.begin() + static_cast<ptrdiff_t>(axis), 1);
+  ir::Shape whole = unit;
+  whole[axis] = static_cast<int64_t>(tensors.size());
+  if (!fits(whole, expr->location, "the list")) return Broken{};
+  Tensor result{context_.target, {}, {}};
+  if (axis == 1) result.axes.push_back(kBatchAxis);
+  for (size_t k = axis; k < unit.size(); ++k) result.axes.push_back(static_cast<int>(k - axis));
+  // A list of numbers is one constant.
+  const bool constant =
+      axis == 0 && unit.size() == 1 && std::all_of(tensors.begin(), tensors.end(), [&](const Tensor& t) {
+        return context_.target->func()[t.id].op == ir::Op::constant;
+      });
+  if (constant) {
+    ir::ConstantAttr attr;
+    for (const Tensor& tensor : tensors) {
+      attr.values.push_back(std::get<ir::ConstantAttr>(context_.target->func()[tensor.id].attr).values[0]);
+    }
+    result.id = builder.create(ir::Op::constant, {}, std::move(attr), {ir::DType::f32, whole});
+    return result;
+  }
+  std::vector<ir::ValueId> ids;
+  for (const Tensor& tensor : tensors) ids.push_back(builder.reshape(tensor.id, unit));
+  result.id = ids.size() == 1
+                  ? ids[0]
+                  : builder.create(ir::Op::concat, std::move(ids), ir::AxisAttr{static_cast<int64_t>(axis)});
+  return result;
+}
+
+// x[2], x[a .. b], x[0, a .. b] in a plain expression: positions known while compiling.
+Value Elaborator::plain_subscript(const Expr* expr) {
+  const Value base = evaluate(expr->operands[0]);
+  if (is_broken(base)) return Broken{};
+  const auto* tensor = std::get_if<Tensor>(&base);
+  if (!tensor) {
+    error(expr->operands[0]->span, fmt::format("a subscript needs a tensor, found {}", describe(base)));
+    return Broken{};
+  }
+  if (context_.frame->kind == Frame::Kind::function) {
+    error(expr->span, "a `fn` works element by element and takes no subscripts").help("make it a `layer`");
+    return Broken{};
+  }
+  const size_t count = expr->operands.size() - 1;
+  if (count != tensor->rank()) {
+    error(expr->span, fmt::format("{} subscripts for `{}` with {} axes", count, shape_text(*tensor), tensor->rank()));
+    return Broken{};
+  }
+  const size_t shift = tensor->batched() ? 1 : 0;
+  const ir::Shape shape = context_.target->type(*tensor).shape;
+  ir::SliceAttr slice;
+  ir::Shape kept;
+  Tensor result{context_.target, tensor->id, {}};
+  if (shift == 1) {
+    slice.begin.push_back(0);
+    slice.end.push_back(shape[0]);
+    kept.push_back(shape[0]);
+    result.axes.push_back(kBatchAxis);
+  }
+  for (size_t k = 0; k < count; ++k) {
+    const Expr* subscript = expr->operands[k + 1];
+    const int64_t size = shape[k + shift];
+    if (subscript->kind == ExprKind::name && !find_binding(subscript->text) &&
+        !spec_.find(context_.scope->file, NameSpace::value, subscript->text)) {
+      error(subscript->location, fmt::format("no index `{}` is introduced here", subscript->text))
+          .help(fmt::format("an index equation introduces its indices: `let y[{}] = ...`, `sum[{}] ...`",
+                            subscript->text, subscript->text));
+      return Broken{};
+    }
+    const bool range = subscript->kind == ExprKind::range;
+    if (subscript->kind == ExprKind::pack) {
+      error(subscript->location, "a pack as a subscript needs an index equation that introduces it");
+      return Broken{};
+    }
+    const std::optional<int64_t> begin = evaluate_integer(range ? subscript->operands[0] : subscript, "a subscript", 0);
+    const std::optional<int64_t> end = range   ? evaluate_integer(subscript->operands[1], "the end of a range", 0)
+                                       : begin ? std::optional(*begin + 1)
+                                               : begin;
+    if (!begin || !end) return Broken{};
+    if (*end > size || *begin >= *end) {
+      error(subscript->span, range ? fmt::format("the range {} .. {} does not lie in an axis of {}", *begin, *end, size)
+                                   : fmt::format("subscript {} is outside an axis of {}", *begin, size))
+          .label(subscript->span, fmt::format("axis {} of `{}`", k, shape_text(*tensor)));
+      return Broken{};
+    }
+    slice.begin.push_back(*begin);
+    slice.end.push_back(*end);
+    if (range) {
+      result.axes.push_back(static_cast<int>(kept.size() - shift));
+      kept.push_back(*end - *begin);
+    }
+  }
+  ir::Builder& builder = context_.target->builder();
+  builder.at(expr->location);
+  if (!shape.empty() && count > 0) result.id = builder.create(ir::Op::slice, {tensor->id}, std::move(slice));
+  result.id = builder.reshape(result.id, kept);
+  return result;
+}
+
+std::optional<Scalar> Elaborator::evaluate_scalar(const Expr* expr, std::string_view what) {
+  const Value value = evaluate(expr);
+  if (is_broken(value)) return std::nullopt;
+  const auto* scalar = std::get_if<Scalar>(&value);
+  if (!scalar || !scalar->known() || scalar->is_boolean()) {
+    error(expr->span, fmt::format("{} must be a number known while compiling, found {}", what,
+                                  scalar && !scalar->known() ? "a run-time number" : describe(value)));
+    return std::nullopt;
+  }
+  return *scalar;
+}
+
+std::optional<int64_t> Elaborator::evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest) {
+  const std::optional<Scalar> scalar = evaluate_scalar(expr, what);
+  if (!scalar) return std::nullopt;
+  if (scalar->divisor != 0) {
+    error(expr->span,
+          fmt::format("{} does not divide {}: {} is not a whole number", scalar->divisor, scalar->dividend, what));
+    return std::nullopt;
+  }
+  if (!scalar->is_integer()) {
+    error(expr->span, fmt::format("{} must be a whole number, found {}", what, scalar->value));
+    return std::nullopt;
+  }
+  if (scalar->value < static_cast<double>(lowest)) {
+    error(expr->span, fmt::format("{} must be at least {}, found {}", what, lowest, scalar->value));
+    return std::nullopt;
+  }
+  return static_cast<int64_t>(scalar->value);
+}
+
+}  // namespace gradc::frontend

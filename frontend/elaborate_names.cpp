@@ -1,0 +1,158 @@
+// Names: what they mean, and that each is bound once (Rule 3).
+#include <fmt/format.h>
+
+#include "frontend/elaborator.h"
+#include "frontend/lexer.h"
+
+namespace gradc::frontend {
+
+namespace {
+
+constexpr const char* kBuiltins[] = {"exp", "log", "sqrt", "abs",    "tanh",    "max",    "min", "floor", "erf",
+                                     "sin", "cos", "pow",  "random", "reshape", "concat", "pad", "rank",  "total"};
+
+bool is_builtin(const std::string& name) {
+  for (const char* builtin : kBuiltins) {
+    if (name == builtin) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Binding* Elaborator::find_binding(const std::string& name) {
+  for (Scope* scope = context_.scope; scope; scope = scope->parent) {
+    const auto found = scope->names.find(name);
+    if (found != scope->names.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+const IndexBinding* Elaborator::find_index(const std::string& name, bool pack) const {
+  for (const IndexScope* scope = context_.indices; scope; scope = scope->parent) {
+    for (const IndexBinding& binding : scope->bindings) {
+      if (binding.index.name.text == name && binding.index.pack == pack) return &binding;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> Elaborator::visible_names() const {
+  std::vector<std::string> names(std::begin(kBuiltins), std::end(kBuiltins));
+  for (const Scope* scope = context_.scope; scope; scope = scope->parent) {
+    for (const auto& [name, binding] : scope->names) names.push_back(name);
+  }
+  for (const IndexScope* scope = context_.indices; scope; scope = scope->parent) {
+    for (const IndexBinding& binding : scope->bindings) names.push_back(binding.index.name.text);
+  }
+  for (std::string& name : spec_.names(context_.scope->file, NameSpace::value)) names.push_back(std::move(name));
+  return names;
+}
+
+// A name of the body, of the file, or built in.
+Value Elaborator::look_up(const Expr* expr) {
+  if (Binding* binding = find_binding(expr->text)) {
+    binding->used = true;
+    return binding->value;
+  }
+  if (const Definition* definition = spec_.find(context_.scope->file, NameSpace::value, expr->text)) {
+    return file_value(definition, expr);
+  }
+  if (is_builtin(expr->text)) return Callable{nullptr, expr->text};
+  auto& message = error(expr->location, fmt::format("unknown name `{}`", expr->text));
+  const std::string nearest = ir::nearest_name(expr->text, visible_names());
+  if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+  for (NameSpace space : {NameSpace::loss, NameSpace::optimizer, NameSpace::data}) {
+    if (!spec_.find(context_.scope->file, space, expr->text)) continue;
+    message.help(fmt::format("there is a {} of that name; it stands only in a `train` block",
+                             space == NameSpace::loss        ? "loss"
+                             : space == NameSpace::optimizer ? "optimizer"
+                                                             : "data block"));
+  }
+  return Broken{};
+}
+
+Value Elaborator::file_value(const Definition* definition, const Expr* expr) {
+  switch (definition->kind) {
+    case DefinitionKind::constant:
+      return constant_value(definition);
+    case DefinitionKind::model:
+      error(expr->location, fmt::format("`{}` is a model; a model is trained, not used inside another", expr->text))
+          .help("make it a `layer` to use it here");
+      return Broken{};
+    default:
+      return Callable{definition, {}};
+  }
+}
+
+Value Elaborator::constant_value(const Definition* definition) {
+  const auto known = constants_.find(definition);
+  if (known != constants_.end()) return known->second;
+  if (!constants_open_.insert(definition).second) {
+    error(definition->name.location, fmt::format("const `{}` depends on itself", definition->name.text));
+    return constants_[definition] = Broken{};
+  }
+  const Context saved = context_;
+  Scope scope;
+  scope.file = definition->location.file;
+  Frame frame;
+  frame.kind = Frame::Kind::constant;
+  context_.scope = &scope;
+  context_.frame = &frame;
+  context_.indices = nullptr;
+  context_.indexed = false;
+  Value value = evaluate(definition->value);
+  context_ = saved;
+  constants_open_.erase(definition);
+  const auto* scalar = std::get_if<Scalar>(&value);
+  const auto overridden = defined_.find(definition->name.text);
+  if (overridden != defined_.end() && definition->location.file == spec_.main) {
+    if (scalar && scalar->kind != overridden->second.kind &&
+        !(scalar->kind == Scalar::Kind::real && overridden->second.is_integer())) {
+      error({}, fmt::format("-D {}: the constant is {}, the new value is {}", definition->name.text, describe(value),
+                            describe(overridden->second)));
+      value = Broken{};
+    } else {
+      value = overridden->second;
+    }
+  } else if (!scalar && !is_broken(value)) {
+    error(definition->value->span,
+          fmt::format("const `{}` is {}, not a number known while compiling", definition->name.text, describe(value)));
+    value = Broken{};
+  }
+  return constants_[definition] = value;
+}
+
+// Whether a body may bind this name anew.
+bool Elaborator::check_new_name(const Name& name) {
+  if (is_reduction(name.text) || is_builtin(name.text)) {
+    error(name.location, fmt::format("`{}` is built in and cannot be a name", name.text));
+    return false;
+  }
+  if (const Binding* binding = find_binding(name.text)) {
+    auto& message = error(name.location, fmt::format("`{}` is already defined", name.text));
+    if (binding->location.valid()) message.label(binding->location, fmt::format("{} `{}`", binding->what, name.text));
+    message.label(name.location, "again here").help("names are bound once; choose another");
+    return false;
+  }
+  const Definition* definition = spec_.find(context_.scope->file, NameSpace::value, name.text);
+  if (definition && !is_library(definition->location)) {
+    error(name.location, fmt::format("`{}` hides the {} of that name", name.text, definition_word(definition->kind)))
+        .label(definition->name.location, "defined here")
+        .label(name.location, "hidden here")
+        .help("names are bound once; choose another");
+    return false;
+  }
+  return true;
+}
+
+bool Elaborator::define(const Name& name, Value value, std::string what, bool rebindable) {
+  if (!check_new_name(name)) {
+    // What is bound stays; a second meaning would only bring more messages.
+    return false;
+  }
+  context_.scope->names[name.text] = {std::move(value), name.location, std::move(what), rebindable, false};
+  return true;
+}
+
+}  // namespace gradc::frontend

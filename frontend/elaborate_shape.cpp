@@ -1,0 +1,143 @@
+// Dimensions: binding the names of a type to a shape, and evaluating types.
+#include <fmt/format.h>
+
+#include "frontend/elaborator.h"
+
+namespace gradc::frontend {
+
+namespace {
+std::string sample_text(const ir::Shape& shape) { return ir::to_string({ir::DType::f32, shape}); }
+}  // namespace
+
+// Binds the dimension names of an argument's type that are not known yet to the argument's shape, and checks the
+// others. Expressions are checked after all names of this type are bound.
+bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, const std::string& of,
+                            ir::SourceLocation at) {
+  if (type.word == "idx") {
+    refuse(type.location, "the type `idx`");
+    return false;
+  }
+  if (type.word != "f32") {
+    error(type.location, fmt::format("{} has type `{}`; tensors are `f32[...]`", of, type.word));
+    return false;
+  }
+  size_t packs = 0;
+  for (const Expr* dimension : type.dimensions) packs += dimension->kind == ExprKind::pack;
+  if (packs > 1) {
+    error(type.location, "a type has at most one pack of dimensions");
+    return false;
+  }
+  const size_t singles = type.dimensions.size() - packs;
+  const auto misfit = [&](const std::string& why) -> ir::Diagnostic& {
+    return error(at, fmt::format("{} does not fit: {}", of, why))
+        .label(at, fmt::format("found {}", sample_text(shape)));
+  };
+  if (shape.size() < singles || (packs == 0 && shape.size() != singles)) {
+    misfit(fmt::format("expected {}{} axes, found {}", packs > 0 ? "at least " : "", singles, shape.size()))
+        .label(type.location, "declared here");
+    return false;
+  }
+  bool good = true;
+  std::vector<std::pair<const Expr*, int64_t>> later;
+  size_t axis = 0;
+  for (const Expr* dimension : type.dimensions) {
+    if (dimension->kind == ExprKind::pack) {
+      const size_t length = shape.size() - singles;
+      Pack pack;
+      pack.sizes.assign(shape.begin() + static_cast<ptrdiff_t>(axis),
+                        shape.begin() + static_cast<ptrdiff_t>(axis + length));
+      axis += length;
+      const std::string name = ".." + dimension->text;
+      if (const Binding* known = find_binding(name)) {
+        const Pack& other = std::get<Pack>(known->value);
+        if (other.sizes != pack.sizes) {
+          misfit(fmt::format("`..{}` is [{}] elsewhere, here [{}]", dimension->text, fmt::join(other.sizes, ", "),
+                             fmt::join(pack.sizes, ", ")))
+              .label(known->location, fmt::format("here `..{}` is [{}]", dimension->text, fmt::join(other.sizes, ", ")))
+              .label(dimension->location,
+                     fmt::format("here `..{}` is [{}]", dimension->text, fmt::join(pack.sizes, ", ")));
+          good = false;
+        }
+      } else {
+        context_.scope->names[name] = {pack, dimension->location, "pack", false, false};
+      }
+      continue;
+    }
+    const int64_t size = shape[axis++];
+    if (dimension->kind == ExprKind::name && !find_binding(dimension->text) &&
+        !spec_.find(context_.scope->file, NameSpace::value, dimension->text)) {
+      good = define({dimension->text, dimension->location}, integer_scalar(static_cast<double>(size)), "dimension") &&
+             good;
+    } else {
+      later.emplace_back(dimension, size);
+    }
+  }
+  for (const auto& [dimension, size] : later) {
+    const std::optional<int64_t> expected = evaluate_integer(dimension, "a dimension", 1);
+    if (!expected) {
+      good = false;
+    } else if (*expected != size) {
+      auto& message = misfit(fmt::format("expected a dimension of {}, found {}", *expected, size));
+      const Binding* known = dimension->kind == ExprKind::name ? find_binding(dimension->text) : nullptr;
+      if (known && known->location != dimension->location) {
+        message.label(known->location, fmt::format("here `{}` is {}", dimension->text, *expected));
+      }
+      message.label(dimension->span, fmt::format("declared as {}", *expected));
+      good = false;
+    }
+  }
+  return good;
+}
+
+std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type) {
+  if (type.word == "idx") {
+    refuse(type.location, "the type `idx`");
+    return std::nullopt;
+  }
+  if (type.word != "f32") {
+    error(type.location, fmt::format("expected a tensor type `f32[...]`, found `{}`", type.word));
+    return std::nullopt;
+  }
+  ir::Shape shape;
+  bool good = true;
+  for (const Expr* dimension : type.dimensions) {
+    if (dimension->kind == ExprKind::pack) {
+      const Binding* known = find_binding(".." + dimension->text);
+      if (!known) {
+        error(dimension->location, fmt::format("unknown pack of dimensions `..{}`", dimension->text));
+        good = false;
+        continue;
+      }
+      const Pack& pack = std::get<Pack>(known->value);
+      shape.insert(shape.end(), pack.sizes.begin(), pack.sizes.end());
+      continue;
+    }
+    const std::optional<int64_t> size = evaluate_integer(dimension, "a dimension", 1);
+    good = good && size;
+    shape.push_back(size.value_or(1));
+  }
+  if (!good || !fits(shape, type.location, "the tensor")) return std::nullopt;
+  return shape;
+}
+
+// Whether the value of a body has the declared type.
+bool Elaborator::check_result(const TypeExpr& type, const Value& value, const Definition& of) {
+  const std::optional<ir::Shape> expected = evaluate_shape(type);
+  if (!expected) return false;
+  const Expr* last = of.body->statements.back()->value;
+  const std::optional<Tensor> tensor = to_tensor(value, last);
+  if (!tensor) return false;
+  if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
+    error(last->span, fmt::format("{} `{}` gives truth values, not numbers", definition_word(of.kind), of.name.text));
+    return false;
+  }
+  const ir::Shape found = sample_shape(*tensor);
+  if (found == *expected) return true;
+  error(last->span, fmt::format("{} `{}` promises {} and gives {}", definition_word(of.kind), of.name.text,
+                                sample_text(*expected), sample_text(found)))
+      .label(type.location, fmt::format("promised here: {}", sample_text(*expected)))
+      .label(last->span, fmt::format("given here: {}", sample_text(found)));
+  return false;
+}
+
+}  // namespace gradc::frontend

@@ -1,0 +1,342 @@
+// A train block: its lines, the model inside the loss, the examples, and the module that comes of it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "frontend/elaborator.h"
+
+namespace gradc::frontend {
+
+namespace {
+
+constexpr int64_t kMaxBatch = 1 << 20;
+constexpr int64_t kMaxSteps = int64_t{1} << 40;
+
+void collect_names(const Expr* expr, std::set<std::string>& names) {
+  if (expr->kind == ExprKind::name) names.insert(expr->text);
+  for (const Expr* operand : expr->operands) collect_names(operand, names);
+  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
+}
+
+ir::Shape with_batch(int64_t batch, const ir::Shape& sample) {
+  ir::Shape shape = sample;
+  shape.insert(shape.begin(), batch);
+  return shape;
+}
+
+Tensor whole_tensor(Target& target, ir::ValueId id, size_t rank, bool batched) {
+  Tensor tensor{&target, id, {}};
+  if (batched) tensor.axes.push_back(kBatchAxis);
+  for (size_t k = 0; k < rank; ++k) tensor.axes.push_back(static_cast<int>(k));
+  return tensor;
+}
+
+}  // namespace
+
+const TrainItem* Elaborator::find_item(std::string_view word) const {
+  const auto found = items_.find(std::string(word));
+  return found == items_.end() ? nullptr : found->second;
+}
+
+bool Elaborator::read_train_items(const Definition& train) {
+  const size_t errors = diagnostics_.error_count();
+  for (const TrainItem& item : train.items) {
+    if (item.word == "example") continue;
+    const auto [entry, is_new] = items_.try_emplace(item.word, &item);
+    if (is_new) continue;
+    error(item.location, fmt::format("`{}` is said twice", item.word))
+        .label(entry->second->location, "first here")
+        .label(item.location, "again here");
+  }
+  const auto number = [&](const char* word, int64_t lowest, int64_t highest) -> std::optional<int64_t> {
+    const TrainItem* item = find_item(word);
+    if (!item) return std::nullopt;
+    const std::optional<int64_t> value = evaluate_integer(item->value, fmt::format("`{}`", word), lowest);
+    if (value && *value > highest) {
+      error(item->value->span, fmt::format("`{}` is at most {}", word, highest));
+      return std::nullopt;
+    }
+    return value;
+  };
+  program_.batch = overrides_.batch ? *overrides_.batch : number("batch", 1, kMaxBatch).value_or(1);
+  program_.steps = overrides_.steps ? *overrides_.steps : number("steps", 0, kMaxSteps).value_or(0);
+  program_.seed =
+      overrides_.seed ? *overrides_.seed : static_cast<uint64_t>(number("seed", 0, int64_t{1} << 53).value_or(0));
+  program_.log_every = number("log", 1, kMaxSteps).value_or(0);
+  if (program_.batch < 1 || program_.batch > kMaxBatch) {
+    diagnostics_.error({}, fmt::format("the batch must be from 1 to {}, found {}", kMaxBatch, program_.batch));
+  }
+  if (program_.steps < 0 || program_.steps > kMaxSteps) {
+    diagnostics_.error({},
+                       fmt::format("the number of steps must be from 0 to {}, found {}", kMaxSteps, program_.steps));
+  }
+  if (const TrainItem* item = find_item("shuffle")) {
+    const Value value = evaluate(item->value);
+    const auto* scalar = std::get_if<Scalar>(&value);
+    if (scalar && scalar->known() && scalar->is_boolean()) {
+      program_.shuffle = scalar->value != 0;
+    } else if (!is_broken(value)) {
+      error(item->value->span, "`shuffle` is `true` or `false`");
+    }
+  }
+  if (const TrainItem* item = find_item("save")) {
+    if (item->value->text.empty()) error(item->value->span, "`save` needs the name of a file");
+    program_.save = item->value->text;
+  }
+  static constexpr std::pair<const char*, const char*> kNeeded[] = {{"loss", "loss mse(out, target)"},
+                                                                    {"optimizer", "optimizer sgd(lr = 0.01)"},
+                                                                    {"batch", "batch 32"},
+                                                                    {"steps", "steps 1000"}};
+  for (const auto& [word, sample] : kNeeded) {
+    if (find_item(word)) continue;
+    error(train.name.location, fmt::format("train `{}` has no `{}`", train.name.text, word))
+        .help(fmt::format("write `{}`", sample));
+  }
+  return diagnostics_.error_count() == errors;
+}
+
+// The model on the data's columns, in `target`; its value of one batch. `columns` are the names of the data.
+std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Target& target, Scope& columns) {
+  const Context saved = context_;
+  Scope scope;
+  scope.file = model.location.file;
+  Frame frame;
+  frame.kind = Frame::Kind::layer;
+  context_.target = &target;
+  context_.scope = &scope;
+  context_.frame = &frame;
+  context_.indices = nullptr;
+  context_.indexed = false;
+  bool good = true;
+  if (model.tensors.empty()) {
+    error(model.name.location, fmt::format("model `{}` has no inputs", model.name.text));
+    good = false;
+  }
+  for (const Formal& formal : model.tensors) {
+    if (!formal.type) {
+      error(formal.name.location,
+            fmt::format("input `{}` of model `{}` needs a type", formal.name.text, model.name.text))
+          .help(fmt::format("write `{}: f32[...]`", formal.name.text));
+      good = false;
+      continue;
+    }
+    const auto column = columns_.find(formal.name.text);
+    if (column == columns_.end()) {
+      std::vector<std::string> names;
+      for (const auto& [name, type] : columns_) names.push_back(name);
+      auto& message = error(train_->data.location,
+                            fmt::format("data `{}` has no column `{}`", train_->data.text, formal.name.text));
+      message.label(formal.name.location, fmt::format("model `{}` takes it here", model.name.text))
+          .label(train_->data.location,
+                 names.empty() ? "no columns" : fmt::format("its columns are `{}`", fmt::join(names, "`, `")));
+      good = false;
+      continue;
+    }
+    const auto& [type, location] = column->second;
+    const std::string of = fmt::format("input `{}` of model `{}`", formal.name.text, model.name.text);
+    if (!bind_shape(*formal.type, type.shape, of, location)) {
+      good = false;
+      continue;
+    }
+    const ir::ValueId id = target.argument(formal.name.text, {ir::DType::f32, with_batch(target.batch(), type.shape)},
+                                           ir::Role::data, location);
+    const Tensor tensor = whole_tensor(target, id, type.shape.size(), true);
+    good = define(formal.name, tensor, "input") && good;
+    columns.names[formal.name.text] = {tensor, location, "column", false, true};
+    columns_used_.insert(formal.name.text);
+    if (first_pass_) program_.inputs.push_back({formal.name.text, type});
+  }
+  Value result = Broken{};
+  if (good) result = body(*model.body, fmt::format("model `{}`", model.name.text));
+  std::optional<Tensor> out;
+  if (!is_broken(result) && check_result(*model.result, result, model))
+    out = to_tensor(result, model.body->statements.back()->value);
+  if (out && !out->batched()) {
+    const ir::Shape sample = sample_shape(*out);
+    std::vector<int> axes = out->axes;
+    axes.insert(axes.begin(), kBatchAxis);
+    out = spread(*out, axes, with_batch(target.batch(), sample), model.location);
+  }
+  if (out && first_pass_) program_.outputs.push_back({"out", {ir::DType::f32, sample_shape(*out)}});
+  context_ = saved;
+  return out;
+}
+
+// @RUN.predict and @RUN.loss.
+void Elaborator::elaborate_loss(const Definition& train, const Definition& model) {
+  Scope columns;
+  columns.file = spec_.main;
+  Target& predict = make_target(Target::Kind::step, program_.batch);
+  const std::optional<Tensor> predicted = elaborate_model(model, predict, columns);
+  first_pass_ = false;
+  if (!predicted) return;
+  predict.result("out", predicted->id);
+  for (const Instance& instance : instances_) {
+    if (!instance.applied) {
+      diagnostics_.warning(instance.location, fmt::format("instance `{}` is never used", instance.path))
+          .help("`x |> f` passes a value to it");
+    }
+  }
+
+  Target& target = make_target(Target::Kind::step, program_.batch);
+  columns.names.clear();
+  const std::optional<Tensor> out = elaborate_model(model, target, columns);
+  if (!out) return;
+  const TrainItem* item = find_item("loss");
+  const Expr* call = item->value;
+  if (call->kind != ExprKind::call || call->operands[0]->kind != ExprKind::name) {
+    error(call->span, "expected a loss with its arguments").help("write `loss mse(out, target)`");
+    return;
+  }
+  const std::string& name = call->operands[0]->text;
+  const Definition* loss = spec_.find(spec_.main, NameSpace::loss, name);
+  if (!loss) {
+    auto& message = error(call->operands[0]->location, fmt::format("unknown loss `{}`", name));
+    const std::string nearest = ir::nearest_name(name, spec_.names(spec_.main, NameSpace::loss));
+    if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+    return;
+  }
+  // What the arguments may name: the model's output, and the columns.
+  columns.names["out"] = {*out, model.name.location, "output", false, true};
+  std::set<std::string> wanted;
+  for (const Argument& argument : call->arguments) collect_names(argument.value, wanted);
+  for (const std::string& column : wanted) {
+    const auto known = columns_.find(column);
+    if (known == columns_.end() || columns.names.count(column) > 0) continue;
+    const auto& [type, location] = known->second;
+    const ir::ValueId id =
+        target.argument(column, {ir::DType::f32, with_batch(target.batch(), type.shape)}, ir::Role::data, location);
+    columns.names[column] = {whole_tensor(target, id, type.shape.size(), true), location, "column", false, true};
+    columns_used_.insert(column);
+  }
+  const Context saved = context_;
+  Frame train_frame;
+  train_frame.kind = Frame::Kind::train;
+  context_.target = &target;
+  context_.scope = &columns;
+  context_.frame = &train_frame;
+  BoundArguments bound;
+  const std::string what = fmt::format("loss `{}`", name);
+  Scope scope;
+  scope.file = loss->location.file;
+  bool good = bind_arguments(loss->tensors, call->arguments, what, loss->name.location, call, bound);
+  std::vector<std::pair<const Formal*, Value>> values;
+  for (size_t k = 0; good && k < loss->tensors.size(); ++k) {
+    const Formal& formal = loss->tensors[k];
+    if (!formal.type || formal.type->word != "f32") {
+      std::optional<Value> value = static_argument(formal, bound[k], "loss.", scope);
+      good = value.has_value();
+      if (value) values.emplace_back(&formal, *value);
+      continue;
+    }
+    const Value value = evaluate(bound[k] ? bound[k] : formal.default_value);
+    const std::optional<Tensor> tensor = is_broken(value) ? std::nullopt : to_tensor(value, bound[k] ? bound[k] : call);
+    good = tensor.has_value();
+    if (tensor) values.emplace_back(&formal, *tensor);
+  }
+  Value result = Broken{};
+  Frame frame;
+  frame.kind = Frame::Kind::loss;
+  if (good && enter(*loss, call->span)) {
+    context_.scope = &scope;
+    context_.frame = &frame;
+    for (size_t k = 0; k < values.size(); ++k) {
+      const Formal& formal = *values[k].first;
+      if (const auto* tensor = std::get_if<Tensor>(&values[k].second)) {
+        const std::string of = fmt::format("argument `{}` of loss `{}`", formal.name.text, name);
+        const Expr* given = bound[k] ? bound[k] : call;
+        good = bind_shape(*formal.type, sample_shape(*tensor), of, given->span) && good;
+      }
+      good = define(formal.name, values[k].second, "argument") && good;
+    }
+    if (good) result = body(*loss->body, what);
+    const Expr* last = loss->body->statements.empty() ? call : loss->body->statements.back()->value;
+    if (!last) last = call;
+    std::optional<Tensor> value = is_broken(result) ? std::nullopt : to_tensor(result, last);
+    if (value && (value->rank() > 0 || target.type(*value).dtype == ir::DType::boolean)) {
+      error(last->span, fmt::format("a loss is one number per sample, found {}", describe(*value)))
+          .help("take the mean: `mean[i] ...`");
+      value.reset();
+    }
+    if (value) {
+      // The trained quantity is the mean over the batch.
+      ir::Builder& builder = target.builder();
+      builder.at(item->location);
+      ir::ValueId mean = value->id;
+      if (value->batched()) {
+        const ir::ValueId sum = builder.reduce(ir::ReduceKind::sum, value->id, {0});
+        mean = builder.div(sum, builder.constant(static_cast<double>(program_.batch), {ir::DType::f32, {}}));
+      }
+      target.result("loss", mean);
+    }
+    calls_.pop_back();
+  }
+  context_ = saved;
+  if (diagnostics_.has_errors()) return;
+  if (parameter_order_.empty()) {
+    error(model.name.location, fmt::format("model `{}` has no parameters to train", model.name.text))
+        .help("use a layer such as `linear(5)`");
+    return;
+  }
+  const ir::Func func = target.finish("", train.location);
+  const std::vector<uint32_t> uses = ir::count_uses(func);
+  for (const std::string& parameter : parameter_order_) {
+    const std::optional<ir::ValueId> id = func.find_parameter(parameter);
+    if (id && uses[id->index] > 0) continue;
+    const ParameterInfo& info = parameters_.at(parameter);
+    diagnostics_.warning(info.location, fmt::format("param `{}` is declared and never used", parameter));
+  }
+}
+
+void Elaborator::elaborate_examples(const Definition& train) {
+  if (program_.inputs.empty()) return;
+  for (const TrainItem& item : train.items) {
+    if (item.word != "example") continue;
+    Example example;
+    example.location = item.location;
+    bool good = true;
+    for (const Port& input : program_.inputs) {
+      const auto given = std::find_if(item.inputs.begin(), item.inputs.end(),
+                                      [&](const Argument& a) { return a.name.text == input.name; });
+      if (given == item.inputs.end()) {
+        error(item.location, fmt::format("the example lacks the input `{}`", input.name));
+        good = false;
+        continue;
+      }
+      const auto value = literal(given->value);
+      if (!value) {
+        good = false;
+        continue;
+      }
+      if (value->first != input.type.shape) {
+        error(given->value->span, fmt::format("the example gives `{}` the wrong shape", input.name))
+            .label(given->value->span,
+                   fmt::format("found {}, expected {}", ir::to_string({ir::DType::f32, value->first}),
+                               ir::to_string(input.type)));
+        good = false;
+        continue;
+      }
+      example.inputs.emplace_back(input.name, value->second);
+    }
+    std::set<std::string> seen;
+    for (const Argument& argument : item.inputs) {
+      const bool known = std::any_of(program_.inputs.begin(), program_.inputs.end(),
+                                     [&](const Port& p) { return p.name == argument.name.text; });
+      if (!known) {
+        auto& message = error(argument.name.location,
+                              fmt::format("model `{}` has no input `{}`", program_.model, argument.name.text));
+        std::vector<std::string> names;
+        for (const Port& input : program_.inputs) names.push_back(input.name);
+        message.help(fmt::format("its inputs are `{}`", fmt::join(names, "`, `")));
+        good = false;
+      } else if (!seen.insert(argument.name.text).second) {
+        error(argument.name.location, fmt::format("the example gives `{}` twice", argument.name.text));
+        good = false;
+      }
+    }
+    if (good) program_.examples.push_back(std::move(example));
+  }
+}
+
+}  // namespace gradc::frontend

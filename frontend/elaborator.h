@@ -1,0 +1,263 @@
+// The state behind elaborate(), shared by the elaborate_*.cpp files: one file a subject.
+//
+// Expressions are evaluated in a Context: the names in scope, the function being built, and, inside an index equation,
+// the indices. The same code elaborates a plain expression on whole tensors (axes are positions) and the inside of an
+// index equation (axes are indices); only the rules about what may meet differ.
+#pragma once
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "frontend/elaborate.h"
+#include "frontend/scalar_graph.h"
+#include "frontend/target.h"
+#include "frontend/value.h"
+
+namespace gradc::frontend {
+
+// A name of a body. `what` says how it came to be: "let", "argument", "dimension", "param", "state", ...
+struct Binding {
+  Value value;
+  ir::SourceLocation location;
+  std::string what;
+  bool rebindable = false;  // carried by a `repeat`
+  bool used = false;
+};
+
+struct Scope {
+  Scope* parent = nullptr;
+  int32_t file = 0;  // where names of the file are looked up
+  std::map<std::string, Binding> names;
+};
+
+// The indices that an equation or a reduction introduces.
+struct IndexBinding {
+  Index index;
+  std::vector<int> axes;  // one; of a pack as many as it has dimensions
+  std::vector<int64_t> sizes;
+  bool broken = false;
+};
+struct IndexScope {
+  const IndexScope* parent = nullptr;
+  std::vector<IndexBinding> bindings;
+};
+
+// One body being elaborated.
+struct Frame {
+  enum class Kind : uint8_t { layer, function, loss, optimizer, data, train, constant, initializer };
+  Kind kind = Kind::layer;
+  std::string path;    // "" or "block_0."
+  std::string suffix;  // of the rounds of `repeat`: "_3"
+  std::map<std::string, int> anonymous;
+  size_t instance = SIZE_MAX;
+};
+
+// An application being evaluated, for messages and against recursion.
+struct Call {
+  const Definition* definition = nullptr;
+  ir::SourceLocation site;
+};
+
+struct Context {
+  Scope* scope = nullptr;
+  Target* target = nullptr;
+  Frame* frame = nullptr;
+  const IndexScope* indices = nullptr;
+  bool indexed = false;  // inside an index equation or a reduction
+};
+
+struct Instance {
+  const Definition* layer = nullptr;
+  std::string path;  // hidden, block_0.linear_1
+  std::string text;  // linear(5)
+  std::map<std::string, Value> statics;
+  std::vector<Name> static_names;
+  ir::SourceLocation location;
+  const void* identity = nullptr;  // the node that made it
+  bool anonymous = false;
+  bool applied = false;
+  ir::SourceLocation first_use;
+  int64_t parameters = 0;
+};
+
+struct ParameterInfo {
+  std::string name;
+  ir::Type type;
+  ir::SourceLocation location;
+  const void* identity = nullptr;
+};
+
+// A subscript expression as a sum of indices: c + k1 * i1 + k2 * i2.
+struct Affine {
+  int64_t offset = 0;
+  std::map<int, int64_t> factors;  // by axis
+};
+
+// The arguments of a call, put in the order of the formals; null where the default holds.
+using BoundArguments = std::vector<const Expr*>;
+
+class Elaborator {
+ public:
+  Elaborator(const Spec& spec, const Overrides& overrides, ir::Diagnostics& diagnostics, const ElaborateLimits& limits);
+  std::optional<Program> run(const std::string& run_name);
+
+ private:
+  // Messages and limits (elaborate.cpp)
+  ir::Diagnostic& error(ir::SourceLocation location, std::string message);
+  bool spend(ir::SourceLocation location);
+  bool fits(const ir::Shape& shape, ir::SourceLocation location, std::string_view what);
+  bool is_library(ir::SourceLocation location) const;
+  void read_overrides();
+  std::optional<double> override_of(const std::string& setting);
+  Target& make_target(Target::Kind kind, int64_t batch);
+
+  // Names (elaborate_names.cpp)
+  Binding* find_binding(const std::string& name);
+  const IndexBinding* find_index(const std::string& name, bool pack) const;
+  Value look_up(const Expr* expr);
+  Value file_value(const Definition* definition, const Expr* expr);
+  Value constant_value(const Definition* definition);
+  bool define(const Name& name, Value value, std::string what, bool rebindable = false);
+  bool check_new_name(const Name& name);
+  std::vector<std::string> visible_names() const;
+
+  // Expressions (elaborate_expression.cpp)
+  Value evaluate(const Expr* expr);
+  Value evaluate_kind(const Expr* expr);
+  Value conditional(const Expr* expr);
+  Value list(const Expr* expr);
+  Value stack(const Expr* expr, const std::vector<Value>& parts);
+  Value plain_subscript(const Expr* expr);
+  std::optional<int64_t> evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest);
+  std::optional<Scalar> evaluate_scalar(const Expr* expr, std::string_view what);
+
+  // Arithmetic (elaborate_arithmetic.cpp)
+  Value unary(ir::Op op, const Value& x, const Expr* at);
+  Value binary(const std::string& symbol, const Value& a, const Value& b, const Expr* at);
+  Value apply_binary(ir::Op op, Value a, Value b, const Expr* at);
+  Value power(const Value& base, const Value& exponent, const Expr* at);
+  Value choose(const Value& condition, const Value& a, const Value& b, const Expr* at);
+  std::optional<Tensor> to_tensor(const Value& value, const Expr* at, bool keep_integer = false);
+  Tensor cast(const Tensor& tensor, ir::DType dtype);
+  bool align(std::vector<Tensor*> tensors, const Expr* at);
+  bool check_same_shape(const Tensor& a, const Tensor& b, const Expr* at);
+  bool usable(const Value& value, const Expr* at);
+  std::optional<Tensor> spread(const Tensor& tensor, const std::vector<int>& axes, const ir::Shape& sizes,
+                               ir::SourceLocation location);
+  std::string describe(const Value& value) const;
+  std::string shape_text(const Tensor& tensor) const;
+  ir::Shape sample_shape(const Tensor& tensor) const;
+
+  // Index equations (elaborate_index.cpp, elaborate_access.cpp)
+  Value index_equation(const Statement& statement, const Expr* value);
+  bool introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
+                 IndexScope& scope);
+  void find_range(IndexBinding& binding, const std::vector<const Expr*>& bodies, int& next_axis);
+  Value reduction(const Expr* expr);
+  Value reduce_scalar(const Expr* expr, const Scalar& body, double count);
+  std::optional<Tensor> contraction(const Tensor& a, const Tensor& b, const std::vector<int>& reduced, const Expr* at);
+  Value access(const Expr* expr);
+  std::optional<Tensor> access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis,
+                                    const Affine& affine);
+  std::optional<Affine> affine_of(const Expr* expr, bool& foreign);
+
+  // Calls (elaborate_call.cpp, elaborate_builtin.cpp)
+  Value call(const Expr* expr);
+  Value pipe(const Expr* expr);
+  Value apply_function(const Callable& function, std::vector<std::pair<Name, Value>> arguments, const Expr* at);
+  Value apply_definition(const Definition& function, const std::vector<std::pair<Name, Value>>& arguments,
+                         const Expr* at);
+  Value apply_builtin(const std::string& name, const std::vector<Value>& arguments, const Expr* at);
+  Value whole_tensor_builtin(const Expr* expr, const std::string& name);
+  Value pad(const Expr* expr);
+  Value random(const Expr* at);
+  bool enter(const Definition& definition, ir::SourceLocation site);
+  bool bind_arguments(const std::vector<Formal>& formals, const std::vector<Argument>& arguments,
+                      const std::string& what, ir::SourceLocation name_location, const Expr* at, BoundArguments& bound);
+
+  // Layers (elaborate_layer.cpp)
+  Value make_instance(const Definition& layer, const Expr* call_expr);
+  Value apply_instance(InstanceRef instance, const std::vector<Value>& arguments, const Expr* at);
+  std::optional<Value> static_argument(const Formal& formal, const Expr* value, const std::string& setting_prefix,
+                                       Scope& defaults);
+  Scalar make_setting(const std::string& name, Scalar value, ir::SourceLocation location);
+  Value body(const Block& block, std::string_view of);
+  void statement(const Statement& statement);
+  void repeat(const Statement& statement);
+  void declare_parameters(const Statement& statement);
+  std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
+                                      std::string_view what);
+  void refuse(ir::SourceLocation location, std::string_view construct);
+
+  // Shapes (elaborate_shape.cpp)
+  bool bind_shape(const TypeExpr& type, const ir::Shape& shape, const std::string& of, ir::SourceLocation at);
+  std::optional<ir::Shape> evaluate_shape(const TypeExpr& type);
+  bool check_result(const TypeExpr& type, const Value& value, const Definition& of);
+
+  // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)
+  bool read_train_items(const Definition& train);
+  void elaborate_data(const Definition& data);
+  void elaborate_rows(const Definition& data);
+  void elaborate_examples(const Definition& train);
+  std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
+  std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
+  void elaborate_loss(const Definition& train, const Definition& model);
+  void elaborate_optimizer(const Definition& train);
+  void optimizer_statement(const Statement& statement, const Definition& optimizer, std::vector<Scope>& scopes,
+                           std::map<std::string, std::map<std::string, Tensor>>& states);
+  Tensor initial_parameter(const std::string& parameter);
+  const TrainItem* find_item(std::string_view word) const;
+  void finish();
+
+  const Spec& spec_;
+  const Overrides& overrides_;
+  ir::Diagnostics& diagnostics_;
+  ElaborateLimits limits_;
+  Context context_;
+  Program program_;
+  const Definition* train_ = nullptr;
+  std::map<std::string, const TrainItem*> items_;
+
+  std::map<std::string, Scalar> defined_;  // -D
+  std::map<std::string, double> set_;      // --set
+  std::set<std::string> set_used_;
+  ScalarGraph scalars_;
+  std::map<std::string, size_t> setting_index_;
+  std::deque<Target> targets_;
+  Target* initial_ = nullptr;
+  std::map<const Definition*, Value> constants_;
+  std::set<const Definition*> constants_open_;
+  std::vector<Call> calls_;
+  std::deque<Instance> instances_;
+  std::map<std::string, size_t> instance_by_path_;
+  std::map<std::string, ParameterInfo> parameters_;
+  std::vector<std::string> parameter_order_;
+  std::set<std::string> dropped_states_;
+  Name pending_name_;       // `let NAME = linear(5)` names the instance
+  bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
+
+  // The current draw of `random()`.
+  std::string draw_name_;
+  ir::Shape draw_shape_;
+  bool draw_sample_ = false;
+  int draws_ = -1;  // -1: not allowed here
+
+  std::map<std::string, std::pair<ir::Type, ir::SourceLocation>> columns_;  // of the data, types of one sample
+  std::map<std::string, Tensor> column_values_;                             // formula data
+  std::set<std::string> columns_used_;
+  Target* data_target_ = nullptr;
+  Target* update_ = nullptr;
+
+  int64_t evaluations_ = 0;
+  int depth_ = 0;
+  int next_reduction_axis_ = kFirstReductionAxis;
+  bool exhausted_ = false;
+  ir::Diagnostic unheard_;
+};
+
+}  // namespace gradc::frontend
