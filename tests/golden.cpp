@@ -1,4 +1,5 @@
-// Runs golden cases: text files that hold input files, shell commands, and the whole output and exit code these must give.
+// Runs golden cases: text files that hold input files, shell commands, and the whole output and exit code these must
+// give.
 //
 //   --- file bad.grad            a file in the case's own empty folder
 //   --- run                      a shell script there; `gradc` is on the PATH, $SOURCE is the project's root
@@ -7,7 +8,8 @@
 //   --- stderr
 //
 // `run` and what follows it may be repeated. Lines before the first `---` are a comment. In outputs the project's root
-// reads $SOURCE. With GRADC_ACCEPT=1 the outputs found replace those expected: read the difference before you commit it.
+// reads $SOURCE. With GRADC_ACCEPT=1 the outputs found replace those expected: read the difference before you commit
+// it.
 //
 // usage: gradc_golden GRADC SOURCE_DIRECTORY CASE_OR_FOLDER...
 #include <fmt/core.h>
@@ -67,7 +69,8 @@ std::string print_case(const Case& parsed) {
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
 }
 
 // Where an output does not end with a line end the case shows it, because its text can't.
@@ -82,11 +85,13 @@ struct Outcome {
   std::string out, err;
 };
 
-Outcome run_script(const std::string& script, const fs::path& folder, const std::string& gradc, const std::string& source) {
+Outcome run_script(const std::string& script, const fs::path& folder, const std::string& gradc,
+                   const std::string& source) {
   const fs::path side = folder.string() + ".side";
   write_file(side / "script.sh", script);
   const std::string command = fmt::format(
-      "cd '{}' && SOURCE='{}' PATH='{}':\"$PATH\" NO_COLOR=1 timeout 120 sh '{}/script.sh' >'{}/out' 2>'{}/err' </dev/null",
+      "cd '{}' && SOURCE='{}' PATH='{}':\"$PATH\" NO_COLOR=1 timeout 120 sh '{}/script.sh' >'{}/out' 2>'{}/err' "
+      "</dev/null",
       folder.string(), source, fs::path(gradc).parent_path().string(), side.string(), side.string(), side.string());
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), shown(read_file(side / "out"), source),
@@ -118,8 +123,7 @@ Case run_case(const Case& expected, const fs::path& folder, const std::string& g
 std::string difference(const std::string& expected, const std::string& found, const fs::path& scratch) {
   write_file(scratch / "expected", expected);
   write_file(scratch / "found", found);
-  const std::string command =
-      fmt::format("cd '{0}' && diff -u expected found > diff; true", scratch.string());
+  const std::string command = fmt::format("cd '{0}' && diff -u expected found > diff; true", scratch.string());
   if (std::system(command.c_str()) != 0) return found;
   return read_file(scratch / "diff");
 }
@@ -161,7 +165,8 @@ int main(int argc, char** argv) {
     }
     ++failed;
     fmt::print("FAILED {}\n{}", path.string(), difference(text, found, fs::path(pattern) / "diff"));
-    fmt::print("to accept: GRADC_ACCEPT=1 {} {} {} {}\n\n", gradc.empty() ? "" : argv[0], argv[1], argv[2], path.string());
+    fmt::print("to accept: GRADC_ACCEPT=1 {} {} {} {}\n\n", gradc.empty() ? "" : argv[0], argv[1], argv[2],
+               path.string());
   }
   fs::remove_all(pattern);
   if (accepted > 0) fmt::print("{} cases rewritten\n", accepted);
