@@ -96,9 +96,11 @@ class Parser {
 
   // `# file:line:column+length` behind a statement, on its line.
   SourceLocation take_location() {
-    if (at_ == 0 || tokens_[at_].kind != TokenKind::comment) return {};
-    if (tokens_[at_].location.line != tokens_[at_ - 1].location.line) return {};
-    std::string_view text = tokens_[at_].text;
+    size_t comment = at_;  // looking for optional words has moved past comments
+    while (comment > 0 && tokens_[comment - 1].kind == TokenKind::comment) --comment;
+    if (comment == 0 || tokens_[comment].kind != TokenKind::comment) return {};
+    if (tokens_[comment].location.line != tokens_[comment - 1].location.line) return {};
+    std::string_view text = tokens_[comment].text;
     if (!text.empty() && text.front() == ' ') text.remove_prefix(1);
     SourceLocation location;
     if (const size_t plus = text.rfind('+'); plus != std::string_view::npos && plus > text.rfind(':')) {
