@@ -39,7 +39,9 @@ ir::Result<std::string> emit_code(const ir::Func& planned, const ir::Module& mod
 int compile(const CompileWords& words) {
   const Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
-  if (words.emit == "ast") return write_output(frontend::print_ast(*loaded.spec), words.output);
+  if (words.emit == "ast")
+    return write_output(frontend::print_ast(loaded.spec->files[static_cast<size_t>(loaded.spec->main)].ast),
+                        words.output);
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
   ir::Result<passes::RunnerOptions> options = runner_options(words.passes);
