@@ -173,13 +173,13 @@ NodeId ElementBuilder::random(std::vector<NodeId> key, int64_t place_number, con
                 .place = place_number});
 }
 
-void ElementBuilder::store(int32_t buffer, const Affine& element, NodeId value) {
+void ElementBuilder::store(int32_t buffer, const Affine& element, NodeId value, const ir::SourceLocation& location) {
   Node node{.kind = NodeKind::store,
             .dtype = input_.buffers[static_cast<size_t>(buffer)].dtype,
             .operands = {value},
             .buffer = buffer,
             .index = element,
-            .location = location_};
+            .location = location};
   const NodeId id = kernel_.add_node(std::move(node));
   node_depth_.push_back(0);
   scopes_[0].body.push_back({false, id});

@@ -42,7 +42,7 @@ class ElementBuilder {
   NodeId apply(ir::Op op, ir::DType dtype, std::vector<NodeId> operands);
   NodeId load(int32_t buffer, const Affine& element);
   NodeId random(std::vector<NodeId> key, int64_t place, const Affine& sample, const Affine& element);
-  void store(int32_t buffer, const Affine& element, NodeId value);
+  void store(int32_t buffer, const Affine& element, NodeId value, const ir::SourceLocation& location);
 
   // Builds with loads happening only where `predicate` holds too; the value elsewhere is arbitrary.
   NodeId under(NodeId predicate, const std::function<NodeId()>& build);

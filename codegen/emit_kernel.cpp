@@ -89,13 +89,14 @@ class KernelEmitter {
 
   const Buffer& buffer(const Node& node) const { return program_.buffers[at(node.buffer)]; }
 
-  Value* element_pointer(const Node& node, int64_t extra) {
+  // The address of the first element of a vector, or of the only one.
+  Value* element_pointer(const Node& node) {
     const Buffer& memory = buffer(node);
     const int64_t size = ir::dtype_bytes(memory.dtype);
     Value* pointer = context_.pointers[static_cast<size_t>(memory.storage.space)];
     Value* varying = varying_part(node.index, size);
     const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(varying);
-    int64_t offset = memory.storage.offset + (node.index.constant + extra) * size;
+    int64_t offset = memory.storage.offset + node.index.constant * size;
     if (constant != nullptr) {
       offset += constant->getSExtValue();
     } else {
@@ -128,17 +129,23 @@ class KernelEmitter {
     if (context_.registers != nullptr && RegisterMemory::holds(space))
       return context_.registers->load(space, constant_offset(node), node.dtype);
     const int64_t stride = vector_stride(node.index);
-    if (stride == 0) return from_memory(builder_, node.dtype, load_at(node, type, 0));
+    Value* first = element_pointer(node);
+    if (stride == 0) return from_memory(builder_, node.dtype, load_at(node, first, type));
     if (stride == 1)
-      return from_memory(builder_, node.dtype, load_at(node, llvm::FixedVectorType::get(type, lanes()), 0));
+      return from_memory(builder_, node.dtype, load_at(node, first, llvm::FixedVectorType::get(type, lanes())));
     Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(type, lanes()));
     for (int lane = 0; lane < width_; ++lane)
-      result = builder_.CreateInsertElement(result, load_at(node, type, lane * stride), static_cast<uint64_t>(lane));
+      result = builder_.CreateInsertElement(result, load_at(node, element_after(node, first, lane * stride), type),
+                                            static_cast<uint64_t>(lane));
     return from_memory(builder_, node.dtype, result);
   }
 
-  Value* load_at(const Node& node, llvm::Type* type, int64_t extra) {
-    return builder_.CreateAlignedLoad(type, element_pointer(node, extra), alignment(node));
+  Value* element_after(const Node& node, Value* first, int64_t distance) {
+    return byte_pointer(builder_, first, distance * ir::dtype_bytes(node.dtype));
+  }
+
+  Value* load_at(const Node& node, Value* pointer, llvm::Type* type) {
+    return builder_.CreateAlignedLoad(type, pointer, alignment(node));
   }
 
   // Memory is touched only where the predicate holds: neighbours by a masked load, others one by one, reading the first
@@ -150,7 +157,7 @@ class KernelEmitter {
     const int64_t stride = vector_stride(node.index);
     if (stride == 1) {
       llvm::Type* vector = llvm::FixedVectorType::get(type, lanes());
-      return builder_.CreateMaskedLoad(vector, element_pointer(node, 0), alignment(node), spread(condition, width_),
+      return builder_.CreateMaskedLoad(vector, element_pointer(node), alignment(node), spread(condition, width_),
                                        llvm::Constant::getNullValue(vector));
     }
     const int64_t size = ir::dtype_bytes(node.dtype);
@@ -182,21 +189,23 @@ class KernelEmitter {
       return;
     }
     const int64_t stride = vector_stride(node.index);
+    Value* first = element_pointer(node);
     if (stride == 0) {
-      store_at(node, to_memory(builder_, node.dtype, value(node.operands[0])), 0);
+      store_at(node, first, to_memory(builder_, node.dtype, value(node.operands[0])));
       return;
     }
     Value* stored = to_memory(builder_, node.dtype, wide(node.operands[0]));
     if (stride == 1) {
-      store_at(node, stored, 0);
+      store_at(node, first, stored);
       return;
     }
     for (int lane = 0; lane < width_; ++lane)
-      store_at(node, builder_.CreateExtractElement(stored, static_cast<uint64_t>(lane)), lane * stride);
+      store_at(node, element_after(node, first, lane * stride),
+               builder_.CreateExtractElement(stored, static_cast<uint64_t>(lane)));
   }
 
-  void store_at(const Node& node, Value* stored, int64_t extra) {
-    builder_.CreateAlignedStore(stored, element_pointer(node, extra), alignment(node));
+  void store_at(const Node& node, Value* pointer, Value* stored) {
+    builder_.CreateAlignedStore(stored, pointer, alignment(node));
   }
 
   unsigned lanes() const { return static_cast<unsigned>(width_); }

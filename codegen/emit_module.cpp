@@ -26,6 +26,7 @@ class DebugInfo {
   }
 
   void enter(llvm::Function* function, const ir::SourceLocation& location) {
+    foreign_.clear();
     scope_ = builder_.createFunction(files_[file(location)], function->getName(), function->getName(),
                                      files_[file(location)], location.line,
                                      builder_.createSubroutineType(builder_.getOrCreateTypeArray({})), location.line,
@@ -33,9 +34,15 @@ class DebugInfo {
     function->setSubprogram(scope_);
   }
 
-  llvm::DebugLoc at(const ir::SourceLocation& location) const {
+  llvm::DebugLoc at(const ir::SourceLocation& location) {
+    // A kernel may hold code from a file that the spec imports.
+    llvm::DIFile* origin = files_[file(location)];
     llvm::DIScope* scope = scope_;
-    if (files_[file(location)] != scope_->getFile()) return llvm::DebugLoc();
+    if (origin != scope_->getFile()) {
+      llvm::DIScope*& other = foreign_[origin];
+      if (other == nullptr) other = builder_.createLexicalBlockFile(scope_, origin);
+      scope = other;
+    }
     return llvm::DILocation::get(scope_->getContext(), location.line, location.column, scope);
   }
   llvm::DebugLoc unknown() const { return llvm::DILocation::get(scope_->getContext(), 0, 0, scope_); }
@@ -52,6 +59,7 @@ class DebugInfo {
   std::vector<llvm::DIFile*> files_;
   llvm::DICompileUnit* unit_ = nullptr;
   llvm::DISubprogram* scope_ = nullptr;
+  std::map<llvm::DIFile*, llvm::DIScope*> foreign_;  // of this function
 };
 
 constexpr size_t index_of(ir::Space space) { return static_cast<size_t>(space); }

@@ -10,8 +10,8 @@ namespace {
 
 // A loop is copied out when it has at most this many iterations, and so is the nest around it until the copies reach
 // the second limit: below it a loop counter costs about as much as the body.
-constexpr int64_t kMaxUnrolledIterations = 16;
-constexpr int64_t kMaxUnrolledWork = 64;
+constexpr int64_t kMaxUnrolledIterations = 8;
+constexpr int64_t kMaxUnrolledWork = 16;
 // A program with less work than this per step becomes one straight line: LLVM needs about 30 us of compile time for
 // each, and the registers hold no more.
 constexpr int64_t kMaxResidentWork = 400;

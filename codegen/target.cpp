@@ -34,9 +34,9 @@ ir::Result<Processor> find_processor(const Options& options) {
   return processor;
 }
 
-std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const Processor& processor) {
+std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const Processor& processor, const std::string& name) {
   return std::unique_ptr<llvm::MCSubtargetInfo>(
-      processor.target->createMCSubtargetInfo(processor.triple, processor.name, processor.features));
+      processor.target->createMCSubtargetInfo(processor.triple, name, processor.features));
 }
 
 }  // namespace
@@ -44,9 +44,11 @@ std::unique_ptr<llvm::MCSubtargetInfo> subtarget(const Processor& processor) {
 ir::Result<TargetInfo> target_info(const Options& options) {
   ir::Result<Processor> processor = find_processor(options);
   if (!processor) return processor.take_error();
-  const auto features = subtarget(*processor);
-  if (features == nullptr || !features->isCPUStringValid(processor->name))
+  // A subtarget of an unknown processor would print a warning, so its name is checked by one without a name.
+  const auto any = subtarget(*processor, "");
+  if (any == nullptr || !any->isCPUStringValid(processor->name))
     return ir::Error{"LLVM knows no processor `" + processor->name + "` for " + processor->triple};
+  const auto features = subtarget(*processor, processor->name);
   TargetInfo info;
   info.description = processor->triple + " " + processor->name;
   const bool x86 = llvm::Triple(processor->triple).isX86();
