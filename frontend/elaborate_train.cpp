@@ -295,6 +295,7 @@ void Elaborator::elaborate_examples(const Definition& train) {
     if (item.word != "example") continue;
     Example example;
     example.location = item.location;
+    example.label = item.label;
     bool good = true;
     for (const Port& input : program_.inputs) {
       const auto given = std::find_if(item.inputs.begin(), item.inputs.end(),

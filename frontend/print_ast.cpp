@@ -153,6 +153,7 @@ std::string print_items(const Definition& definition) {
     text += "  " + item.word + " ";
     if (item.word == "example") {
       text += join(item.inputs, print_argument);
+      if (!item.label.empty()) text += " as " + quoted(item.label);
     } else if (item.word == "log") {
       text += "every " + print_expression(*item.value) + " steps";
     } else {
