@@ -71,19 +71,26 @@ bool Elaborator::spend(ir::SourceLocation location) {
   return false;
 }
 
-// Whether a tensor of this shape (of one sample) is within the limits, also with the batch.
+// Whether a tensor of this shape is within the limits.
 bool Elaborator::fits(const ir::Shape& shape, ir::SourceLocation location, std::string_view what) {
-  ir::Shape batched = shape;
-  batched.insert(batched.begin(), context_.target ? context_.target->batch() : 1);
-  if (shape.size() < ir::kMaxRank && ir::checked_element_count(shape) && ir::checked_element_count(batched))
-    return true;
-  if (shape.size() >= ir::kMaxRank) {
-    error(location, fmt::format("{} has {} axes; at most {} are possible", what, shape.size(), ir::kMaxRank - 1));
+  if (ir::checked_element_count(shape)) return true;
+  if (shape.size() > ir::kMaxRank) {
+    error(location, fmt::format("{} has {} axes; at most {} are possible", what, shape.size(), ir::kMaxRank));
   } else {
-    error(location, fmt::format("{} is too large: {} for every one of {} samples is above {} elements", what,
-                                ir::to_string({ir::DType::f32, shape}), batched[0], ir::kMaxElements));
+    error(location, fmt::format("{} is too large: {} has more than {} elements", what,
+                                ir::to_string({ir::DType::f32, shape}), ir::kMaxElements));
   }
   return false;
+}
+
+// Parameters and states live together: their sum is limited as one tensor is.
+void Elaborator::count_state(const ir::Type& type, ir::SourceLocation location) {
+  const double before = state_elements_;
+  state_elements_ += static_cast<double>(type.elements());
+  const auto limit = static_cast<double>(ir::kMaxElements);
+  if (before <= limit && state_elements_ > limit) {
+    error(location, fmt::format("the parameters and states together have more than {} elements", ir::kMaxElements));
+  }
 }
 
 Target& Elaborator::make_target(Target::Kind kind, int64_t batch) {
@@ -173,15 +180,13 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
     auto& message = error(train_->model.location, model ? fmt::format("`{}` is a {}, not a model", train_->model.text,
                                                                       definition_word(model->kind))
                                                         : fmt::format("unknown model `{}`", train_->model.text));
-    const std::string nearest = ir::nearest_name(train_->model.text, model_names(spec_));
-    if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+    suggest(message, train_->model.text, model_names(spec_));
     model = nullptr;
   }
   const Definition* data = spec_.find(spec_.main, NameSpace::data, train_->data.text);
   if (!data) {
     auto& message = error(train_->data.location, fmt::format("unknown data `{}`", train_->data.text));
-    const std::string nearest = ir::nearest_name(train_->data.text, spec_.names(spec_.main, NameSpace::data));
-    if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+    suggest(message, train_->data.text, spec_.names(spec_.main, NameSpace::data));
   }
   if (!model || !data) return std::nullopt;
   program_.model = model->name.text;

@@ -68,6 +68,22 @@ std::optional<Affine> Elaborator::affine_of(const Expr* expr, bool& foreign) {
   return checked(affine);
 }
 
+void Elaborator::wrong_subscript_count(const Expr* expr) {
+  const Binding* binding = find_binding(expr->operands[0]->text);
+  const auto* tensor = binding ? std::get_if<Tensor>(&binding->value) : nullptr;
+  if (!tensor) return;
+  size_t count = 0;
+  for (size_t k = 1; k < expr->operands.size(); ++k) {
+    const Expr* element = expr->operands[k];
+    const IndexBinding* pack = element->kind == ExprKind::pack ? find_index(element->text, true) : nullptr;
+    count += pack ? pack->sizes.size() : 1;
+  }
+  error(expr->span,
+        fmt::format("`{}` has {} axes, the subscripts name {}", expr->operands[0]->text, tensor->rank(), count))
+      .label(binding->location, fmt::format("`{}` is `{}`", expr->operands[0]->text, shape_text(*tensor)))
+      .label(expr->span, fmt::format("{} here", count));
+}
+
 Value Elaborator::access(const Expr* expr) {
   const Expr* base = expr->operands[0];
   if (context_.frame->kind == Frame::Kind::function) {
@@ -117,9 +133,7 @@ Value Elaborator::access(const Expr* expr) {
   }
   if (!packs_known) return Broken{};
   if (count != shape.size()) {
-    auto& message =
-        error(expr->span, fmt::format("`{}` has {} axes, the subscripts name {}", base->text, shape.size(), count));
-    message.label(expr->span, declared);
+    wrong_subscript_count(expr);
     return Broken{};
   }
   // The batch keeps its place; every sample axis gets the axis of its index, right to left so that places stay valid.

@@ -73,6 +73,7 @@ bool Elaborator::bind_arguments(const std::vector<Formal>& formals, const std::v
     }
     bound[index] = argument.value;
   }
+  if (!good) return false;  // what is missing may be what was misspelt
   for (size_t k = 0; k < formals.size(); ++k) {
     if (bound[k] || formals[k].default_value) continue;
     error(at->span, fmt::format("{} needs its argument `{}`", what, formals[k].name.text))
@@ -280,11 +281,6 @@ Value Elaborator::apply_definition(const Definition& function, const std::vector
           .label(at->span)
           .label(formals[k].name.location, "declared here, without a default");
       return Broken{};
-    }
-    if (formals[k].type) {
-      error(formals[k].type->location, "the arguments of a `fn` have no type: it works on numbers, element by element")
-          .help("make it a `layer` to work on whole tensors");
-      good = false;
     }
     good = define(formals[k].name, std::move(value), "argument") && good;
   }

@@ -43,8 +43,7 @@ void Elaborator::elaborate_data(const Definition& data) {
           good = good && limit;
           shape.push_back(limit.value_or(1));
         }
-        const ir::Shape sample(shape.begin() + 1, shape.end());
-        good = good && fits(sample, item->location, "the sample");
+        good = good && fits(shape, item->location, "the sample");
         for (const Name& name : item->names) {
           if (!good) {
             define(name, Broken{}, "sample");
@@ -148,6 +147,7 @@ std::optional<std::pair<ir::Shape, std::vector<float>>> Elaborator::literal(cons
 
 // data seed = rows { x = [5, 3], target = [8] } { ... }
 void Elaborator::elaborate_rows(const Definition& data) {
+  const size_t errors = diagnostics_.error_count();
   const Context saved = context_;
   Scope scope;
   scope.file = data.location.file;
@@ -205,11 +205,10 @@ void Elaborator::elaborate_rows(const Definition& data) {
   }
   // The last batch that is not full is a matter of masked rows.
   const TrainItem* batch = find_item("batch");
-  if (!overrides_.batch && batch && program_.data.rows % program_.batch != 0) {
-    error(
-        batch->location,
-        fmt::format("batch {} does not divide the {} rows of `{}`: a last batch that is not full is not supported yet",
-                    program_.batch, program_.data.rows, data.name.text));
+  if (!overrides_.batch && batch && diagnostics_.error_count() == errors && program_.data.rows % program_.batch != 0) {
+    error(batch->location, fmt::format("batch {} does not divide the number of rows of `{}`, {}: a last batch that is "
+                                       "not full is not supported yet",
+                                       program_.batch, data.name.text, program_.data.rows));
   }
 }
 

@@ -25,6 +25,22 @@ std::string sizes_text(const std::vector<int64_t>& sizes, bool pack) {
   return fmt::format("[{}]", fmt::join(sizes, ", "));
 }
 
+// The place where a reduction inside `expr` introduces `index` anew; null where none does.
+const Index* introduced_again(const Expr* expr, const Index& index) {
+  if (expr->kind == ExprKind::reduction && expr->text != "softmax") {  // softmax is a map over an index of the equation
+    for (const Index& other : expr->indices) {
+      if (other.name.text == index.name.text && other.pack == index.pack) return &other;
+    }
+  }
+  for (const Expr* operand : expr->operands) {
+    if (const Index* found = introduced_again(operand, index)) return found;
+  }
+  for (const Argument& argument : expr->arguments) {
+    if (const Index* found = introduced_again(argument.value, index)) return found;
+  }
+  return nullptr;
+}
+
 void collect_subscripts(const Expr* expr, std::vector<const Expr*>& found) {
   if (expr->kind == ExprKind::subscript) found.push_back(expr);
   for (const Expr* operand : expr->operands) collect_subscripts(operand, found);
@@ -57,13 +73,32 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     }
   }
   std::vector<const Expr*> subscripts;
-  for (const Expr* body : bodies) collect_subscripts(body, subscripts);
+  for (const Expr* body : bodies) {
+    collect_subscripts(body, subscripts);
+    const Index* again = introduced_again(body, index);
+    if (!again) continue;
+    error(again->name.location, fmt::format("index `{}` is already introduced", shown))
+        .label(index.name.location, "first here")
+        .label(again->name.location, "again here")
+        .help("an index that is summed over needs a name of its own");
+    binding.sizes.assign(1, 1);
+    binding.axes.assign(1, next_axis++);
+    binding.broken = true;
+    return;
+  }
+  const Expr* miscounted = nullptr;
   for (const Expr* subscript : subscripts) {
     const Expr* base = subscript->operands[0];
     if (base->kind != ExprKind::name && base->kind != ExprKind::old_name) continue;
     Binding* named = find_binding(base->kind == ExprKind::old_name ? "old " + base->text : base->text);
     const auto* tensor = named ? std::get_if<Tensor>(&named->value) : nullptr;
-    if (!tensor) continue;
+    if (!tensor) {
+      // Of a tensor whose mistake is known nothing more is said.
+      for (size_t k = 1; named && is_broken(named->value) && k < subscript->operands.size(); ++k) {
+        binding.broken = binding.broken || subscript->operands[k]->text == index.name.text;
+      }
+      continue;
+    }
     const ir::Shape shape = sample_shape(*tensor);
     // Where each subscript's axes begin; a pack of unknown length takes what the others leave.
     size_t known = 0, unknown_packs = 0;
@@ -80,7 +115,12 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
         ++unknown_packs;
       }
     }
-    if (unknown_packs > 1 || known > shape.size() || (unknown_packs == 0 && known != shape.size())) continue;
+    if (unknown_packs > 1 || known > shape.size() || (unknown_packs == 0 && known != shape.size())) {
+      for (size_t k = 1; k < subscript->operands.size(); ++k) {
+        if (subscript->operands[k]->text == index.name.text) miscounted = subscript;
+      }
+      continue;
+    }
     size_t axis = 0;
     for (size_t k = 1; k < subscript->operands.size(); ++k) {
       const Expr* element = subscript->operands[k];
@@ -100,7 +140,10 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       axis += count;
     }
   }
-  if (uses.empty() && !binding.broken) {
+  if (uses.empty() && !binding.broken && miscounted) {
+    wrong_subscript_count(miscounted);
+    binding.broken = true;
+  } else if (uses.empty() && !binding.broken) {
     auto& message = error(index.name.location, fmt::format("index `{}` gets no range", shown));
     message.help(index.pack ? "a pack of indices ranges over a pack of dimensions"
                             : fmt::format("use it alone on an axis, or give it a limit: `{} < n`", shown));

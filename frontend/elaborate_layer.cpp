@@ -248,7 +248,10 @@ void Elaborator::statement(const Statement& item) {
         const Definition* called = spec_.find(context_.scope->file, NameSpace::value, item.value->operands[0]->text);
         names_instance = called && called->kind == DefinitionKind::layer;
       }
-      if (names_instance && !check_new_name(item.names[0])) return;
+      if (names_instance && find_binding(item.names[0].text)) {  // no instance for a name that is taken
+        check_new_name(item.names[0]);
+        return;
+      }
       pending_name_ = names_instance ? item.names[0] : Name{};
       const Value value = evaluate(item.value);
       pending_name_ = {};
@@ -381,6 +384,7 @@ void Elaborator::declare_parameters(const Statement& item) {
     ParameterInfo& info = entry->second;
     if (is_new) {
       info = {full, type, name.location, &name};
+      count_state(type, name.location);
       std::optional<Tensor> initial = initial_value(item.value, *shape, full, fmt::format("param `{}`", name.text));
       if (initial) initial_->result(full, initial->id);
       parameter_order_.push_back(full);

@@ -40,13 +40,27 @@ const IndexBinding* Elaborator::find_index(const std::string& name, bool pack) c
 std::vector<std::string> Elaborator::visible_names() const {
   std::vector<std::string> names(std::begin(kBuiltins), std::end(kBuiltins));
   for (const Scope* scope = context_.scope; scope; scope = scope->parent) {
-    for (const auto& [name, binding] : scope->names) names.push_back(name);
+    for (const auto& [name, binding] : scope->names) {
+      if (name.find_first_of(". ") == std::string::npos) names.push_back(name);
+    }
   }
   for (const IndexScope* scope = context_.indices; scope; scope = scope->parent) {
     for (const IndexBinding& binding : scope->bindings) names.push_back(binding.index.name.text);
   }
   for (std::string& name : spec_.names(context_.scope->file, NameSpace::value)) names.push_back(std::move(name));
   return names;
+}
+
+// A help that names the nearest of `names`, or all of them where they are few.
+void Elaborator::suggest(ir::Diagnostic& message, const std::string& word, const std::vector<std::string>& names,
+                         bool list) const {
+  constexpr size_t kFew = 8;
+  const std::string nearest = word.size() > 1 ? ir::nearest_name(word, names) : std::string();
+  if (!nearest.empty()) {
+    message.help(fmt::format("did you mean `{}`?", nearest));
+  } else if (list && !names.empty() && names.size() <= kFew) {
+    message.help(fmt::format("there {} `{}`", names.size() == 1 ? "is" : "are", fmt::join(names, "`, `")));
+  }
 }
 
 // A name of the body, of the file, or built in.
@@ -60,8 +74,7 @@ Value Elaborator::look_up(const Expr* expr) {
   }
   if (is_builtin(expr->text)) return Callable{nullptr, expr->text};
   auto& message = error(expr->location, fmt::format("unknown name `{}`", expr->text));
-  const std::string nearest = ir::nearest_name(expr->text, visible_names());
-  if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+  suggest(message, expr->text, visible_names(), false);
   for (NameSpace space : {NameSpace::loss, NameSpace::optimizer, NameSpace::data}) {
     if (!spec_.find(context_.scope->file, space, expr->text)) continue;
     message.help(fmt::format("there is a {} of that name; it stands only in a `train` block",
@@ -148,7 +161,10 @@ bool Elaborator::check_new_name(const Name& name) {
 
 bool Elaborator::define(const Name& name, Value value, std::string what, bool rebindable) {
   if (!check_new_name(name)) {
-    // What is bound stays; a second meaning would only bring more messages.
+    // What is bound stays; a name that may not be one is bound to nothing, so that its uses bring no more messages.
+    if (!find_binding(name.text)) {
+      context_.scope->names[name.text] = {Broken{}, name.location, std::move(what), false, true};
+    }
     return false;
   }
   context_.scope->names[name.text] = {std::move(value), name.location, std::move(what), rebindable, false};

@@ -29,8 +29,7 @@ void Elaborator::elaborate_optimizer(const Definition& train) {
   const Definition* optimizer = spec_.find(spec_.main, NameSpace::optimizer, callee->text);
   if (!optimizer) {
     auto& message = error(callee->location, fmt::format("unknown optimizer `{}`", callee->text));
-    const std::string nearest = ir::nearest_name(callee->text, spec_.names(spec_.main, NameSpace::optimizer));
-    if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+    suggest(message, callee->text, spec_.names(spec_.main, NameSpace::optimizer));
     return;
   }
   Target& target = make_target(Target::Kind::step, 1);
@@ -179,6 +178,7 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
           context_.scope = &scopes[k];
           if (!initial) return;
           initial_->result(full, initial->id);
+          count_state({ir::DType::f32, *shape}, name.location);
           const ir::ValueId id =
               context_.target->argument(full, {ir::DType::f32, *shape}, ir::Role::state, name.location);
           const Tensor tensor = parameter_tensor(*context_.target, id);
@@ -199,8 +199,7 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
             message.label(binding->location, fmt::format("{} `{}`", binding->what, name.text)).label(name.location);
           std::vector<std::string> candidates = {p_name.text};
           for (const auto& [state, tensors] : states) candidates.push_back(state);
-          const std::string nearest = ir::nearest_name(name.text, candidates);
-          if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+          if (!binding) suggest(message, name.text, candidates);
           return;
         }
         const Value value = evaluate(item.value);

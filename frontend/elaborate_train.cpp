@@ -135,7 +135,8 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
     }
     const auto& [type, location] = column->second;
     const std::string of = fmt::format("input `{}` of model `{}`", formal.name.text, model.name.text);
-    if (!bind_shape(*formal.type, type.shape, of, location)) {
+    if (!bind_shape(*formal.type, type.shape, of, location) ||
+        !fits(with_batch(target.batch(), type.shape), location, fmt::format("one batch of `{}`", formal.name.text))) {
       good = false;
       continue;
     }
@@ -193,8 +194,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   const Definition* loss = spec_.find(spec_.main, NameSpace::loss, name);
   if (!loss) {
     auto& message = error(call->operands[0]->location, fmt::format("unknown loss `{}`", name));
-    const std::string nearest = ir::nearest_name(name, spec_.names(spec_.main, NameSpace::loss));
-    if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
+    suggest(message, name, spec_.names(spec_.main, NameSpace::loss));
     return;
   }
   // What the arguments may name: the model's output, and the columns.

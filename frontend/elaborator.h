@@ -111,6 +111,7 @@ class Elaborator {
   ir::Diagnostic& error(ir::SourceLocation location, std::string message);
   bool spend(ir::SourceLocation location);
   bool fits(const ir::Shape& shape, ir::SourceLocation location, std::string_view what);
+  void count_state(const ir::Type& type, ir::SourceLocation location);
   bool is_library(ir::SourceLocation location) const;
   void read_overrides();
   std::optional<double> override_of(const std::string& setting);
@@ -125,6 +126,8 @@ class Elaborator {
   bool define(const Name& name, Value value, std::string what, bool rebindable = false);
   bool check_new_name(const Name& name);
   std::vector<std::string> visible_names() const;
+  void suggest(ir::Diagnostic& message, const std::string& word, const std::vector<std::string>& names,
+               bool list = true) const;
 
   // Expressions (elaborate_expression.cpp)
   Value evaluate(const Expr* expr);
@@ -162,6 +165,7 @@ class Elaborator {
   Value reduce_scalar(const Expr* expr, const Scalar& body, double count);
   std::optional<Tensor> contraction(const Tensor& a, const Tensor& b, const std::vector<int>& reduced, const Expr* at);
   Value access(const Expr* expr);
+  void wrong_subscript_count(const Expr* expr);
   std::optional<Tensor> access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis,
                                     const Affine& affine);
   std::optional<Affine> affine_of(const Expr* expr, bool& foreign);
@@ -254,6 +258,7 @@ class Elaborator {
   Target* update_ = nullptr;
 
   int64_t evaluations_ = 0;
+  double state_elements_ = 0;  // of all parameters and states
   int depth_ = 0;
   int next_reduction_axis_ = kFirstReductionAxis;
   bool exhausted_ = false;

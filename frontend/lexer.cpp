@@ -12,6 +12,8 @@ namespace gradc::frontend {
 
 namespace {
 
+constexpr size_t kMaxLexicalErrors = 100;
+
 constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state", "let",
                                   "repeat",   "if",     "then",  "else", "when",  "old",   "not",   "and",
                                   "or",       "true",   "false", "stop", "grad",  "idx",   "inf",   "like"};
@@ -42,7 +44,8 @@ class Lexer {
 
   TokenList run() {
     if (text_.starts_with("\xef\xbb\xbf")) position_ = line_start_ = 3;
-    while (!stopped_) {
+    const size_t errors = diagnostics_.error_count();
+    while (!stopped_ && diagnostics_.error_count() < errors + kMaxLexicalErrors) {
       skip_blanks();
       if (position_ >= text_.size()) break;
       next();
@@ -117,7 +120,7 @@ class Lexer {
       list_.tokens.pop_back();
     }
     if (first_of_line && kind == TokenKind::keyword && contains(kStatementWords, token.text)) close_forgotten(token);
-    if (kind == TokenKind::symbol) track_bracket(token);
+    if (kind == TokenKind::symbol && !track_bracket(token)) return;
     list_.tokens.push_back(std::move(token));
   }
 
@@ -140,33 +143,38 @@ class Lexer {
     list_.tokens.push_back(line_end);
   }
 
-  void track_bracket(const Token& token) {
-    const std::string& symbol = token.text;
+  // Keeps the stack of open brackets. A wrong closing one is reported, and made right or (false) left out, so that the
+  // parser has no second message about it.
+  bool track_bracket(Token& token) {
+    const std::string symbol = token.text;
     if (symbol == "(" || symbol == "[" || symbol == "{") {
       open_.push_back(token);
       if (open_.size() > kMaxNesting) {
         diagnostics_.error(token.location, fmt::format("brackets are nested more than {} deep", kMaxNesting));
         open_.clear();
-        stopped_ = true;
+        list_.hopeless = stopped_ = true;
       }
-      return;
+      return true;
     }
     const char* wanted = symbol == ")" ? "(" : symbol == "]" ? "[" : symbol == "}" ? "{" : nullptr;
-    if (!wanted) return;
+    if (!wanted) return true;
     if (!open_.empty() && open_.back().text == wanted) {
       open_.pop_back();
-      return;
+      return true;
     }
     // Close what was forgotten when the partner stands further out; else the closing bracket is one too many.
     const auto partner = std::find_if(open_.rbegin(), open_.rend(), [&](const Token& t) { return t.text == wanted; });
     if (partner == open_.rend()) {
-      if (!open_.empty()) {
-        diagnostics_.error(token.location, fmt::format("`{}` does not close `{}`", symbol, open_.back().text))
-            .label(open_.back().location, "opened here")
-            .label(token.location);
-        open_.pop_back();
+      if (open_.empty() || open_.back().text == "{") {
+        diagnostics_.error(token.location, fmt::format("this `{}` was never opened", symbol));
+        return false;
       }
-      return;  // the parser reports a closing bracket without a partner
+      diagnostics_.error(token.location, fmt::format("`{}` does not close `{}`", symbol, open_.back().text))
+          .label(open_.back().location, "opened here")
+          .label(token.location);
+      token.text = open_.back().text == "(" ? ")" : "]";
+      open_.pop_back();
+      return true;
     }
     diagnostics_.error(open_.back().location, fmt::format("`{}` is never closed", open_.back().text))
         .label(open_.back().location, "opened here")
@@ -178,6 +186,7 @@ class Lexer {
       open_.pop_back();
     }
     open_.pop_back();
+    return true;
   }
 
   void next() {

@@ -16,6 +16,7 @@ inline constexpr size_t kMaxNesting = 200;
 struct TokenList {
   std::vector<Token> tokens;  // ends with TokenKind::end
   std::vector<Comment> comments;
+  bool hopeless = false;  // nested too deeply to be parsed; reported
 };
 
 TokenList lex(const ir::Sources& sources, int32_t file, ir::Diagnostics& diagnostics);

@@ -33,6 +33,9 @@ namespace {
 constexpr const char* kDefinitionWords[] = {"language", "import", "const",     "fn",   "layer",
                                             "model",    "loss",   "optimizer", "data", "train"};
 
+}  // namespace
+
+// `model adder`, `import "x"`: a word of the top level and what follows it.
 bool starts_definition(const Token& token, const Token& next) {
   if (token.kind != TokenKind::keyword && token.kind != TokenKind::identifier) return false;
   const bool known = std::any_of(std::begin(kDefinitionWords), std::end(kDefinitionWords),
@@ -40,8 +43,6 @@ bool starts_definition(const Token& token, const Token& next) {
   return known &&
          (next.kind == TokenKind::identifier || next.kind == TokenKind::string || next.kind == TokenKind::integer);
 }
-
-}  // namespace
 
 Ast Parser::run() {
   skip_line_ends();
@@ -193,6 +194,12 @@ void Parser::function() {
   Definition definition = begin_definition(DefinitionKind::function);
   if (definition.name.text.empty()) return skip_definition();
   definition.tensors = formals(fmt::format("fn `{}`", definition.name.text));
+  for (const Formal& formal : definition.tensors) {
+    if (!formal.type) continue;
+    diagnostics_
+        .error(formal.type->location, "the arguments of a `fn` have no type: it works on numbers, element by element")
+        .help("make it a `layer` to work on whole tensors");
+  }
   if (accept("=")) {
     definition.value = expression();
   } else if (peek().is_symbol("{")) {
@@ -214,7 +221,7 @@ void Parser::layer() {
     definition.statics = std::move(definition.tensors);
     definition.tensors = formals(of);
   }
-  if (!expect("->", "and the type of the result")) return skip_definition();
+  if (!expect("->", "and the type of the result, such as `-> f32[n]`")) return skip_definition();
   definition.result = type();
   if (!definition.result) return skip_definition();
   definition.body = block(of);
@@ -231,7 +238,7 @@ void Parser::model() {
         .help("numbers that shape a model are `const`s: `-D N=8` sets them");
     return skip_definition();
   }
-  if (!expect("->", "and the type of the result")) return skip_definition();
+  if (!expect("->", "and the type of the result, such as `-> f32[n]`")) return skip_definition();
   definition.result = type();
   if (!definition.result) return skip_definition();
   definition.body = block(of);

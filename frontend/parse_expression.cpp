@@ -59,13 +59,17 @@ const Expr* Parser::make_binary(const Token& symbol, const Expr* left, const Exp
   return finish(expr);
 }
 
+const Expr* Parser::too_deep() {
+  error(peek(), fmt::format("the expression is nested more than {} levels deep", kMaxExpressionDepth))
+      .help("give a part of it a name with `let`");
+  const Expr* result = broken(peek());
+  skip_statement();
+  return result;
+}
+
 const Expr* Parser::expression() {
   if (depth_ >= kMaxExpressionDepth) {
-    error(peek(), fmt::format("the expression is nested more than {} levels deep", kMaxExpressionDepth))
-        .help("give a part of it a name with `let`");
-    const Expr* result = broken(peek());
-    skip_statement();
-    return result;
+    return too_deep();
   }
   ++depth_;
   const Expr* left = conditional();
@@ -90,9 +94,8 @@ const Expr* Parser::conditional() {
     return broken(peek());
   }
   if (++depth_ >= kMaxExpressionDepth) {
-    error(peek(), fmt::format("`if` is nested more than {} levels deep", kMaxExpressionDepth));
     --depth_;
-    return broken(peek());
+    return too_deep();
   }
   const Expr* yes = conditional();
   const Expr* no = nullptr;
@@ -129,8 +132,10 @@ const Expr* Parser::conjunction() {
 
 const Expr* Parser::negation() {
   std::vector<Expr*> signs;
-  while (peek().is_keyword("not") && signs.size() <= kMaxExpressionDepth)
+  while (peek().is_keyword("not")) {
+    if (signs.size() > kMaxExpressionDepth) return too_deep();
     signs.push_back(make(ExprKind::unary, take()));
+  }
   const Expr* inner = comparison();
   for (auto sign = signs.rbegin(); sign != signs.rend(); ++sign) {
     (*sign)->operands = {inner};
@@ -202,7 +207,8 @@ const Expr* Parser::product() {
 
 const Expr* Parser::signed_factor(bool after_division) {
   std::vector<Expr*> signs;
-  while ((peek().is_symbol("-") || peek().is_symbol("+")) && signs.size() <= kMaxExpressionDepth) {
+  while (peek().is_symbol("-") || peek().is_symbol("+")) {
+    if (signs.size() > kMaxExpressionDepth) return too_deep();
     const Token sign = take();
     if (sign.text == "-") {
       signs.push_back(make(ExprKind::unary, sign));
@@ -230,9 +236,8 @@ const Expr* Parser::power(bool after_division) {
         .label(symbol.location);
   }
   if (++depth_ >= kMaxExpressionDepth) {
-    error(symbol, fmt::format("the expression is nested more than {} levels deep", kMaxExpressionDepth));
     --depth_;
-    return broken(symbol);
+    return too_deep();
   }
   const Expr* exponent = signed_factor(false);  // ^ binds to the right, and 2^-1 is allowed
   --depth_;
@@ -249,9 +254,8 @@ const Expr* Parser::reduction(bool after_division) {
   }
   expr->indices = indices();
   if (++depth_ >= kMaxExpressionDepth) {
-    error(word, fmt::format("the expression is nested more than {} levels deep", kMaxExpressionDepth));
     --depth_;
-    return broken(word);
+    return too_deep();
   }
   const bool wide = word.text == "sum" || word.text == "mean";
   expr->operands = {wide ? product() : signed_factor(false)};

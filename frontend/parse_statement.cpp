@@ -97,7 +97,6 @@ void Parser::end_statement() {
   if (at_line_end()) return;
   auto& message = error(peek(), fmt::format("expected the end of the statement, found {}", describe(peek())));
   if (peek().is_symbol("=")) message.help("`==` compares; a definition starts with `let`");
-  if (peek().is_symbol(")") || peek().is_symbol("]")) message.help("this bracket was never opened");
   skip_statement();
 }
 
@@ -119,6 +118,14 @@ const Block* Parser::block(std::string_view of) {
   }
   skip_line_ends();
   while (!peek().is_symbol("}") && peek().kind != TokenKind::end) {
+    if (peek().location.column == 1 && starts_definition(peek(), peek(1)) && !peek().is_keyword("const")) {
+      error(peek(), fmt::format("the body of {} is never closed", of))
+          .label(block.location, "opened here")
+          .label(peek().location, "a new definition starts here");
+      block.end = peek().location;
+      --depth_;
+      return &block;
+    }
     const size_t before = position_;
     statement(block);
     end_statement();
@@ -291,7 +298,13 @@ Ast parse(const ir::Sources& sources, int32_t file, ir::Diagnostics& diagnostics
     ast.file = file;
     return ast;
   }
-  return Parser(sources, file, lex(sources, file, diagnostics), diagnostics).run();
+  TokenList list = lex(sources, file, diagnostics);
+  if (list.hopeless) {
+    Ast ast;
+    ast.file = file;
+    return ast;
+  }
+  return Parser(sources, file, std::move(list), diagnostics).run();
 }
 
 }  // namespace gradc::frontend

@@ -37,7 +37,7 @@ void Parser::data() {
       return skip_definition();
     }
     while (true) {
-      definition.rows.push_back(block(fmt::format("a row of {}", of)));
+      definition.rows.push_back(row(of));
       // Rows may stand on lines of their own.
       size_t ahead = 0;
       while (peek(ahead).kind == TokenKind::line_end) ++ahead;
@@ -51,6 +51,33 @@ void Parser::data() {
     refuse(peek(), fmt::format("`{}` of data", peek().text));
   }
   end_definition(std::move(definition));
+}
+
+// { x = [5, 3], target = [8] }: columns end at a comma, `;` or the line end.
+const Block* Parser::row(const std::string& of) {
+  ast_.blocks.emplace_back();
+  Block& block = ast_.blocks.back();
+  block.location = take().location;
+  skip_line_ends();
+  while (!peek().is_symbol("}") && peek().kind != TokenKind::end) {
+    const size_t before = position_;
+    if (peek().kind == TokenKind::identifier && peek(1).is_symbol("=")) {
+      assignment(block, StatementKind::rebind);
+    } else {
+      error(peek(), fmt::format("expected a column `x = [...]`, found {}", describe(peek())));
+      skip_statement();
+    }
+    if (!accept(",")) end_statement();
+    skip_line_ends();
+    if (position_ == before) take();
+  }
+  block.end = peek().location;
+  if (!accept("}")) {
+    error(peek(), fmt::format("expected `}}` at the end of a row of {}, found the end of the file", of))
+        .label(block.location, "opened here")
+        .label(peek().location);
+  }
+  return &block;
 }
 
 // train add: adder on sums { ... }

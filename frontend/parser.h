@@ -12,6 +12,8 @@
 
 namespace gradc::frontend {
 
+bool starts_definition(const Token& token, const Token& next);
+
 class Parser {
  public:
   Parser(const ir::Sources& sources, int32_t file, TokenList list, ir::Diagnostics& diagnostics);
@@ -57,6 +59,7 @@ class Parser {
   const Expr* make_binary(const Token& symbol, const Expr* left, const Expr* right);
   const Expr* finish(Expr* expr);
   const Expr* broken(const Token& token);
+  const Expr* too_deep();
   const TypeExpr* type();
   const Expr* dimension();
 
@@ -80,7 +83,7 @@ class Parser {
   void loss();
   void optimizer();
   void data();
-  void data_row(Definition& definition);
+  const Block* row(const std::string& of);
   void train();
   void train_item(Definition& definition);
   void refuse(const Token& token, std::string_view construct);
