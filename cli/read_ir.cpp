@@ -1,7 +1,5 @@
 #include "cli/read_ir.h"
 
-#include <fmt/core.h>
-
 #include <cstdio>
 
 #include "cli/load.h"
@@ -21,12 +19,16 @@ std::optional<ir::Module> read_ir(const std::string& path) {
   ir::Sources sources;
   const int32_t file = sources.add(name, std::move(*text));
   ir::Diagnostics diagnostics(sources);
-  std::optional<ir::Module> module = ir::parse(sources, file, diagnostics);
+  ir::TextPlaces places;
+  std::optional<ir::Module> module = ir::parse(sources, file, diagnostics, &places);
+  if (module) {
+    for (const ir::VerifyError& error : ir::verify(*module)) {
+      const bool whole = error.value == ir::VerifyError::kNoValue;
+      diagnostics.error(whole ? places.items[error.item] : places.values[error.item][error.value], error.message);
+    }
+  }
   if (!diagnostics.empty()) std::fputs(diagnostics.render().c_str(), stderr);
   if (!module || diagnostics.has_errors()) return std::nullopt;
-  const std::vector<ir::VerifyError> errors = ir::verify(*module);
-  for (const ir::VerifyError& error : errors) fmt::print(stderr, "{}: error: {}\n", name, ir::to_string(error));
-  if (!errors.empty()) return std::nullopt;
   return module;
 }
 

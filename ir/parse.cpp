@@ -34,6 +34,7 @@ class Parser {
     files_ = &module.files;
     while (peek().kind != TokenKind::end) {
       failed_ = false;
+      value_places_.clear();
       const Token start = peek();
       std::optional<Item> item = parse_item();
       if (failed_) {
@@ -46,9 +47,13 @@ class Parser {
         }
       }
       module.items.push_back(std::move(*item));
+      places_.items.push_back(start.location);
+      places_.values.push_back(std::move(value_places_));
     }
     return module;
   }
+
+  TextPlaces take_places() { return std::move(places_); }
 
  private:
   // --- tokens ---
@@ -301,6 +306,7 @@ class Parser {
     return {};
   }
   void define(const Token& token, ValueId id) {
+    value_places_.push_back(token.location);
     if (!names_.emplace(token.text, id).second) fail(token.location, fmt::format("`%{}` is defined twice", token.text));
   }
   Storage parse_storage() {
@@ -482,6 +488,8 @@ class Parser {
   Diagnostics& diagnostics_;
   std::vector<Token> tokens_;
   std::vector<std::string>* files_ = nullptr;
+  TextPlaces places_;
+  std::vector<SourceLocation> value_places_;  // of the item at hand
   std::unordered_map<std::string_view, ValueId> names_;
   size_t at_ = 0;
   bool failed_ = false;
@@ -489,10 +497,12 @@ class Parser {
 
 }  // namespace
 
-std::optional<Module> parse(const Sources& sources, int32_t file, Diagnostics& diagnostics) {
+std::optional<Module> parse(const Sources& sources, int32_t file, Diagnostics& diagnostics, TextPlaces* places) {
   const size_t before = diagnostics.error_count();
-  Module module = Parser(sources, file, diagnostics).run();
+  Parser parser(sources, file, diagnostics);
+  Module module = parser.run();
   if (diagnostics.error_count() > before) return std::nullopt;
+  if (places != nullptr) *places = parser.take_places();
   return module;
 }
 

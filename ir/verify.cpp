@@ -13,7 +13,8 @@ namespace {
 
 class FuncVerifier {
  public:
-  FuncVerifier(const Func& func, std::vector<VerifyError>& errors) : func_(func), errors_(errors) {}
+  FuncVerifier(const Func& func, size_t item, std::vector<VerifyError>& errors)
+      : func_(func), item_(item), errors_(errors) {}
 
   void run() {
     if (!check_parameters()) return;
@@ -28,8 +29,8 @@ class FuncVerifier {
  private:
   template <class... Args>
   bool error(const Value* value, fmt::format_string<Args...> format, Args&&... args) {
-    errors_.push_back({func_.name, value != nullptr ? value->location : func_.location,
-                       fmt::format(format, std::forward<Args>(args)...)});
+    errors_.push_back({func_.name, fmt::format(format, std::forward<Args>(args)...), item_,
+                       value != nullptr ? static_cast<size_t>(value - func_.values.data()) : VerifyError::kNoValue});
     return false;
   }
 
@@ -126,6 +127,7 @@ class FuncVerifier {
   }
 
   const Func& func_;
+  size_t item_;
   std::vector<VerifyError>& errors_;
 };
 
@@ -137,7 +139,7 @@ bool stands_before(const Module& module, size_t index, const std::string& name) 
 void check_request(const Module& module, size_t index, const GradientRequest& request,
                    std::vector<VerifyError>& errors) {
   const Func* of = stands_before(module, index, request.of) ? module.find(request.of) : nullptr;
-  auto error = [&](std::string message) { errors.push_back({request.name, request.location, std::move(message)}); };
+  auto error = [&](std::string message) { errors.push_back({request.name, std::move(message), index}); };
   if (of == nullptr) return error(fmt::format("grad of @{}, which is no function that stands before", request.of));
   if (of->results.empty()) return error(fmt::format("grad of @{}, which has no result", request.of));
   const ValueId loss = of->results[0].value;
@@ -164,20 +166,20 @@ void check_request(const Module& module, size_t index, const GradientRequest& re
 void check_request(const Module& module, size_t index, const StepRequest& request, std::vector<VerifyError>& errors) {
   for (const std::string& name : {request.first, request.second}) {
     if (!stands_before(module, index, name)) {
-      errors.push_back({request.name, request.location, fmt::format("step of @{}, which does not stand before", name)});
+      errors.push_back({request.name, fmt::format("step of @{}, which does not stand before", name), index});
     }
   }
 }
 
-void check_request(const Module&, size_t, const Func& func, std::vector<VerifyError>& errors) {
-  FuncVerifier(func, errors).run();
+void check_request(const Module&, size_t index, const Func& func, std::vector<VerifyError>& errors) {
+  FuncVerifier(func, index, errors).run();
 }
 
 }  // namespace
 
 std::vector<VerifyError> verify(const Func& func) {
   std::vector<VerifyError> errors;
-  FuncVerifier(func, errors).run();
+  FuncVerifier(func, 0, errors).run();
   return errors;
 }
 
@@ -186,7 +188,7 @@ std::vector<VerifyError> verify(const Module& module) {
   std::set<std::string> names;
   for (size_t i = 0; i < module.items.size(); ++i) {
     const std::string& name = item_name(module.items[i]);
-    if (name.empty() || !names.insert(name).second) errors.push_back({name, {}, "an item without a name of its own"});
+    if (name.empty() || !names.insert(name).second) errors.push_back({name, "an item without a name of its own", i});
     std::visit([&](const auto& item) { check_request(module, i, item, errors); }, module.items[i]);
   }
   return errors;

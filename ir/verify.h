@@ -16,19 +16,21 @@
 //   scalar,
 //      and arguments of it that are real. A `step` names two earlier items.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "ir/diag.h"
 #include "ir/graph.h"
 
 namespace gradc::ir {
 
-// One fault: where (a function, a value) and what.
+// One fault: where and what. `item` indexes Module::items, `value` a function's values (kNoValue: the item as a whole).
 struct VerifyError {
+  static constexpr size_t kNoValue = SIZE_MAX;
   std::string func;
-  SourceLocation location;
   std::string message;
+  size_t item = 0;
+  size_t value = kNoValue;
 };
 
 // Empty where everything holds.
