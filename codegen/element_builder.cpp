@@ -14,7 +14,7 @@ namespace {
 
 constexpr int32_t kMaxRecursion = 2000;
 constexpr int32_t kMaxDepth = 60;
-constexpr size_t kMaxNodes = 1 << 20;
+constexpr size_t kMaxNodes = 1 << 16;
 
 int32_t highest(uint64_t mask) { return mask == 0 ? 0 : 63 - std::countl_zero(mask); }
 
@@ -91,7 +91,7 @@ uint64_t ElementBuilder::depths_of(const Node& node) const {
 }
 
 NodeId ElementBuilder::place(Node node) {
-  if (kernel_.nodes.size() >= kMaxNodes && error_.empty()) error_ = "one kernel has more than 2^20 operations";
+  if (kernel_.nodes.size() >= kMaxNodes && error_.empty()) error_ = "one kernel has more than 2^16 operations";
   node.location = location_;
   const uint64_t mask = depths_of(node);
   const int32_t depth = highest(mask);

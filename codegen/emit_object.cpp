@@ -80,7 +80,7 @@ class Clock {
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options) {
   Compilation compilation;
   if (ir::Status status = start(compilation, program, options); !status) return status.take_error();
-  if (stage != Stage::llvm) optimize(*compilation.module, *compilation.machine, options);
+  if (stage != Stage::llvm) optimize(*compilation.module, *compilation.machine, program, options);
   if (stage == Stage::assembly) {
     ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::AssemblyFile);
     if (!code) return code.take_error();
@@ -98,7 +98,7 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   Compilation compilation;
   if (ir::Status status = start(compilation, program, options); !status) return status.take_error();
   object.milliseconds.emplace_back("emit", clock.lap());
-  optimize(*compilation.module, *compilation.machine, options);
+  optimize(*compilation.module, *compilation.machine, program, options);
   object.milliseconds.emplace_back("optimize", clock.lap());
   ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::ObjectFile);
   if (!code) return code.take_error();

@@ -1,12 +1,13 @@
 #include "codegen/optimize.h"
 
 #include <llvm/Passes/PassBuilder.h>
-#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/LICM.h>
 
 namespace gradc::codegen {
 
-void optimize(llvm::Module& module, llvm::TargetMachine& machine, const Options& options) {
-  if (options.opt_level == 0) return;
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program,
+              const Options& options) {
+  if (options.opt_level == 0 || program.resident) return;
   llvm::PassBuilder builder(&machine);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -18,7 +19,7 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine, const Options&
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::FunctionPassManager passes;
-  passes.addPass(llvm::EarlyCSEPass());
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), true));
   llvm::ModulePassManager pipeline;
   pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   pipeline.run(module, modules);

@@ -1,4 +1,8 @@
 // LLVM's passes over a module. Internal to codegen (LLVM types).
+//
+// Emitted code is in SSA form with constant strides already, so that little is left to do. Measured
+// (docs/performance.md): loop-invariant code motion makes programs with loops a fifth faster for 0.7 ms; early-cse,
+// instcombine, O1 and O2 gain nothing more, O2 even loses. A resident program needs no pass.
 #pragma once
 #include <llvm/IR/Module.h>
 #include <llvm/Target/TargetMachine.h>
@@ -7,6 +11,6 @@
 
 namespace gradc::codegen {
 
-void optimize(llvm::Module& module, llvm::TargetMachine& machine, const Options& options);
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program, const Options& options);
 
 }  // namespace gradc::codegen

@@ -27,7 +27,7 @@ std::vector<ir::Tensor> some_arguments(const ir::Func& func, uint32_t seed, bool
 // Compiled = interpreted, bit for bit, after `steps` steps of a planned function; the test fails where not.
 void check_compiled(const ir::Func& planned, const std::vector<ir::Tensor>& arguments, const codegen::Options& options,
                     int64_t steps);
-// The same, fused and apart, at O0 and O2, at every vector width, with and without unrolling.
+// The same, fused and apart, at every vector width, with and without unrolling, and at O0.
 void check_compiled(const ir::Func& func, uint32_t seed = 1, bool special = false);
 
 // What several runs of the interpreter give when results replace the arguments of their names.
