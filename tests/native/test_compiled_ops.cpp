@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "ir/op.h"
 #include "run_compiled.h"
 
@@ -52,6 +54,29 @@ TEST_CASE("compiled: elementwise operations") {
   return %0, %1
 }
 )");
+}
+
+TEST_CASE("compiled: functions over all of float32") {
+  const ir::Func plan = planned(func_of(
+      R"(func @f(%x: f32[65536] data) -> (e: f32[65536], l: f32[65536], t: f32[65536], s: f32[65536], n: i32[65536]) {
+  %0 = exp %x : f32[65536]
+  %1 = log %x : f32[65536]
+  %2 = tanh %x : f32[65536]
+  %3 = sqrt %x : f32[65536]
+  %4 = cast %x : i32[65536]
+  return %0, %1, %2, %3, %4
+}
+)"));
+  for (uint32_t first : {0u, 12345u, 54321u}) {
+    ir::Tensor x(plan.values[0].type);
+    for (uint32_t i = 0; i < 65536; ++i) x.data<float>()[i] = std::bit_cast<float>(i * 65536u + first);
+    for (int width : {0, 1, 4, 8}) {
+      codegen::Options options;
+      options.vector_width = width;
+      options.software_fma = first == 12345 && width == 8;
+      check_compiled(plan, {x}, options, 1);
+    }
+  }
 }
 
 TEST_CASE("compiled: casts") {
