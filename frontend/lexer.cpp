@@ -124,9 +124,20 @@ class Lexer {
     list_.tokens.push_back(std::move(token));
   }
 
+  void push_line_end(const Token& before) {
+    Token line_end = before;
+    line_end.kind = TokenKind::line_end;
+    line_end.text.clear();
+    list_.tokens.push_back(line_end);
+  }
+
   // Before a statement word at the start of a line: brackets still open were forgotten.
   void close_forgotten(const Token& word) {
-    if (open_.empty() || open_.back().text == "{") return;
+    if (open_.empty() || open_.back().text == "{") {
+      // A line that ends in an operator does not reach into the next statement.
+      if (!list_.tokens.empty() && list_.tokens.back().kind != TokenKind::line_end) push_line_end(word);
+      return;
+    }
     diagnostics_.error(open_.back().location, fmt::format("`{}` is never closed", open_.back().text))
         .label(open_.back().location, "opened here")
         .label(word.location, fmt::format("a new statement starts here with `{}`", word.text));
@@ -137,10 +148,7 @@ class Lexer {
       list_.tokens.push_back(closing);
       open_.pop_back();
     }
-    Token line_end = word;
-    line_end.kind = TokenKind::line_end;
-    line_end.text.clear();
-    list_.tokens.push_back(line_end);
+    push_line_end(word);
   }
 
   // Keeps the stack of open brackets. A wrong closing one is reported, and made right or (false) left out, so that the

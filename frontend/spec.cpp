@@ -21,6 +21,9 @@ ir::Result<std::string> read_file(const std::string& path) {
   const auto status = std::filesystem::status(path, code);
   if (!std::filesystem::exists(status)) return ir::Error{fmt::format("cannot read `{}`: there is no such file", path)};
   if (std::filesystem::is_directory(status)) return ir::Error{fmt::format("cannot read `{}`: it is a folder", path)};
+  if (!std::filesystem::is_regular_file(status)) {
+    return ir::Error{fmt::format("cannot read `{}`: it is not a regular file", path)};
+  }
   std::ifstream in(path, std::ios::binary);
   if (!in) return ir::Error{fmt::format("cannot read `{}`: permission denied", path)};
   std::string text(kMaxFileBytes + 1, '\0');

@@ -1,0 +1,131 @@
+// Index equations and expressions of a layer's body, against values computed by hand.
+#include <cmath>
+
+#include "tests/unit/spec_from_text.h"
+
+using namespace gradc;
+using tests::apply;
+using tests::Values;
+
+namespace {
+
+const std::string kVector = "f32[3]", kVectorRow = "[0, 0, 0]";
+const std::string kMatrix = "f32[2, 3]", kMatrixRow = "[[0, 0, 0], [0, 0, 0]]";
+const std::string kSix = "f32[6]", kSixRow = "[0, 0, 0, 0, 0, 0]";
+const Values kOneToSix = {1, 2, 3, 4, 5, 6};
+
+Values vector(const std::string& result, const std::string& body) {
+  return apply(kVector, kVectorRow, result, body, {1, 2, 3});
+}
+Values matrix(const std::string& result, const std::string& body) {
+  return apply(kMatrix, kMatrixRow, result, body, kOneToSix);
+}
+Values six(const std::string& result, const std::string& body) { return apply(kSix, kSixRow, result, body, kOneToSix); }
+
+}  // namespace
+
+TEST_CASE("an index equation moves axes to the order of its left side") {
+  CHECK(matrix("f32[3, 2]", "let y[j, i] = x[i, j]\ny") == Values{1, 4, 2, 5, 3, 6});
+  CHECK(matrix("f32[2, 3]", "let y[i, j] = x[i, j] - x[i, 0]\ny") == Values{0, 1, 2, 0, 1, 2});
+  CHECK(vector("f32[3, 2]", "let y[i, k < 2] = x[i]\ny") == Values{1, 1, 2, 2, 3, 3});
+}
+
+TEST_CASE("reductions") {
+  CHECK(matrix("f32[2]", "let y[i] = sum[j] x[i, j]\ny") == Values{6, 15});
+  CHECK(matrix("f32[3]", "let y[j] = mean[i] x[i, j]\ny") == Values{2.5, 3.5, 4.5});
+  CHECK(matrix("f32[]", "max[i, j] x[i, j]") == Values{6});
+  CHECK(matrix("f32[]", "min[i, j] x[i, j]") == Values{1});
+  CHECK(matrix("f32[2]", "let y[i] = prod[j] x[i, j]\ny") == Values{6, 120});
+  CHECK(matrix("f32[2, 2]", "let y[i, k] = sum[j] x[i, j] * x[k, j]\ny").size() == 4);
+}
+
+TEST_CASE("an index twice on different accesses of one tensor gives a product") {
+  CHECK(vector("f32[3, 3]", "let y[i, j] = x[i] * x[j]\ny") == Values{1, 2, 3, 2, 4, 6, 3, 6, 9});
+  // The limit of a first index says nothing about another of the same size.
+  CHECK(
+      matrix("f32[2, 2]", "let a[i, j] = x[i, j]\nlet b[k, j] = x[k, j]\nlet y[i, k] = sum[j] a[i, j] * b[k, j]\ny") ==
+      Values{14, 32, 32, 77});
+}
+
+TEST_CASE("sum and mean reach over a product, not over a sum") {
+  CHECK(vector("f32[]", "10 + sum[i] x[i] * x[i] + 100") == Values{124});
+  CHECK(vector("f32[]", "mean[i] 3 * x[i] - 1") == Values{5});
+  CHECK(vector("f32[]", "(max[i] x[i]) * 2") == Values{6});
+}
+
+TEST_CASE("a reduced index that the body does not use repeats it") {
+  CHECK(vector("f32[3]", "let y[i] = sum[k < 4] x[i]\ny") == Values{4, 8, 12});
+  CHECK(vector("f32[3]", "let n = sum[k < 4] 1\nx * n") == Values{4, 8, 12});
+}
+
+TEST_CASE("packs stand for any number of axes") {
+  CHECK(matrix("f32[]", "sum[..s] x[..s]") == Values{21});
+  CHECK(matrix("f32[3]", "let y[j] = sum[i] x[i, j]\ny") == Values{5, 7, 9});
+}
+
+TEST_CASE("index names are whole numbers in arithmetic") {
+  CHECK(vector("f32[3]", "let y[i] = x[i] * i\ny") == Values{0, 2, 6});
+  CHECK(matrix("f32[2, 3]", "let y[i, j] = if j <= i then x[i, j] else 0\ny") == Values{1, 0, 0, 4, 5, 0});
+  CHECK(vector("f32[3]", "let y[i < 3] = i / 2\ny * x / x") == Values{0, 0.5, 1});
+}
+
+TEST_CASE("affine subscripts that do not overlap") {
+  CHECK(six("f32[5]", "let y[i < 5] = x[i + 1] - x[i + 0]\ny") == Values{1, 1, 1, 1, 1});
+  CHECK(six("f32[3]", "let y[i < 3] = x[2*i]\ny") == Values{1, 3, 5});
+  CHECK(six("f32[2]", "let y[i < 2] = x[3*i + 1]\ny") == Values{2, 5});
+  CHECK(six("f32[3]", "let y[i < 3] = max[u < 2] x[i*2 + u]\ny") == Values{2, 4, 6});
+  CHECK(six("f32[2]", "let y[i < 2] = sum[u < 2] x[i*4 + u]\ny") == Values{3, 11});
+  CHECK(six("f32[]", "sum[i < 2] x[5 - 0] * x[i + 0]") == Values{18});
+}
+
+TEST_CASE("whole tensors: slices, lists, reshape, concat, pad") {
+  CHECK(six("f32[2]", "x[1 .. 3]") == Values{2, 3});
+  CHECK(matrix("f32[2]", "x[1, 0 .. 2]") == Values{4, 5});
+  CHECK(vector("f32[2]", "[x[2], x[0] * 10]") == Values{3, 10});
+  CHECK(six("f32[2, 3]", "reshape(x, [2, 3])") == kOneToSix);
+  CHECK(vector("f32[4]", "concat(x, [7])") == Values{1, 2, 3, 7});
+  CHECK(vector("f32[6]", "pad(x, [1/2], value = 9)") == Values{9, 1, 2, 3, 9, 9});
+}
+
+TEST_CASE("powers, choices and scalars") {
+  CHECK(vector("f32[3]", "x^3") == Values{1, 8, 27});
+  CHECK(vector("f32[3]", "x^-1 * x") == Values{1, 1, 1});
+  CHECK(vector("f32[3]", "-x^2") == Values{-1, -4, -9});
+  CHECK(vector("f32[3]", "2^3^0 * x") == Values{2, 4, 6});
+  CHECK(vector("f32[3]", "if x > 1 and not (x > 2) then 5 else x") == Values{1, 5, 3});
+  CHECK(vector("f32[3]", "if 3 // 2 == 1 then x else sum[i] unknown[i]") == Values{1, 2, 3});
+  CHECK(vector("f32[3]", "let s = sum[i] x[i]\nx / s * 6") == Values{1, 2, 3});
+}
+
+TEST_CASE("repeat carries a name from round to round") {
+  CHECK(vector("f32[3]", "let y = x\nrepeat 3 { y = y + y }\ny") == Values{8, 16, 24});
+  CHECK(vector("f32[3]", "let y = x\nrepeat 0 { y = y + y }\ny") == Values{1, 2, 3});
+}
+
+TEST_CASE("the library's functions") {
+  const auto at = [](const std::string& call, double x) {
+    return apply("f32[1]", "[0]", "f32[1]", "x |> " + call, {x})[0];
+  };
+  CHECK(at("relu", -2) == 0);
+  CHECK(at("relu", 2) == 2);
+  CHECK(at("leaky_relu(slope = 0.25)", -2) == -0.5);
+  CHECK(at("square", -3) == 9);
+  CHECK(at("identity", -3) == -3);
+  for (double x : {-90.0, -5.0, -0.5, 0.0, 0.5, 5.0, 90.0}) {
+    CHECK(at("sigmoid", x) == doctest::Approx(1 / (1 + std::exp(-x))).epsilon(1e-6));
+    CHECK(at("softplus", x) == doctest::Approx(std::log1p(std::exp(x))).epsilon(1e-6));
+    CHECK(at("elu", x) == doctest::Approx(x > 0 ? x : std::expm1(x)).epsilon(1e-6));
+    CHECK(at("tanh", x) == doctest::Approx(std::tanh(x)).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("the normal quantile agrees with tables") {
+  // Values of the standard normal quantile, to 9 digits.
+  const std::pair<double, double> table[] = {{0.5, 0.0},           {0.75, 0.674489750},  {0.9, 1.281551566},
+                                             {0.975, 1.959963985}, {0.999, 3.090232306}, {0.025, -1.959963985},
+                                             {1e-6, -4.753424309}, {1e-12, -7.034483825}};
+  for (const auto& [u, z] : table) {
+    const double found = apply("f32[1]", "[0]", "f32[1]", "x |> normal_quantile", {u})[0];
+    CHECK(std::abs(found - z) < 2e-5);
+  }
+}
