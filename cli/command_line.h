@@ -46,8 +46,8 @@ struct TrainWords {
   SpecWords spec;
   PassWords passes;
   CodeWords code;
-  std::string weights;
-  std::string save;
+  std::optional<std::string> weights;
+  std::optional<std::string> save;
   bool json = false;
   bool interpret = false;
   std::optional<int64_t> log_every;

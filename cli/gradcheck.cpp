@@ -93,7 +93,8 @@ int gradcheck(const GradcheckWords& words) {
       passes::check_gradients(*loss, *gradient, wrt, *arguments);
   if (!rows) return fail(rows.error());
 
-  Table table({"parameter", "type", "checked", "kinks", "largest error", ""}, {false, false, true, true, true, false});
+  Table table({"parameter", "type", "checked", "kinks", "largest error beyond rounding", ""},
+              {false, false, true, true, true, false});
   bool passed = true;
   for (const passes::GradientCheckRow& row : *rows) {
     passed &= row.passed;

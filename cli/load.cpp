@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "runtime/file.h"
+
 namespace gradc::cli {
 namespace {
 
@@ -54,6 +56,14 @@ Loaded load(const SpecWords& words) {
   if (ir::Status status = frontend::load_spec(words.spec, *loaded.spec, diagnostics); !status) {
     loaded.exit_code = fail(status.error());
     return loaded;
+  }
+  for (size_t k = 0; k < loaded.spec->sources.size(); ++k) {
+    const ir::SourceFile& file = loaded.spec->sources.file(static_cast<int32_t>(k));
+    const ir::Status text = runtime::check_text(file.name, file.text);
+    if (!text) {
+      loaded.exit_code = fail(text.error());
+      return loaded;
+    }
   }
   if (!diagnostics.empty()) print_diagnostics(diagnostics);
   if (diagnostics.has_errors()) loaded.exit_code = kFailed;

@@ -8,9 +8,11 @@
 #include "cli/load.h"
 #include "cli/numbers.h"
 #include "cli/predictor.h"
+#include "cli/run_passes.h"
 #include "runtime/file.h"
 #include "runtime/interrupt.h"
 #include "runtime/progress.h"
+#include "runtime/safetensors.h"
 
 namespace gradc::cli {
 namespace {
@@ -18,7 +20,7 @@ namespace {
 // Where the weights go: the command line may name any file, a spec only one below the current folder, because specs
 // come from elsewhere.
 ir::Result<std::string> save_path(const frontend::Program& program, const TrainWords& words) {
-  if (!words.save.empty()) return words.save;
+  if (words.save) return *words.save;
   if (!program.save) return program.run + ".safetensors";
   const std::filesystem::path path(*program.save);
   bool leaves = path.is_absolute();
@@ -124,6 +126,9 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
 }  // namespace
 
 int train(const TrainWords& words) {
+  if (ir::Result<passes::RunnerOptions> options = runner_options(words.passes); !options) {
+    return fail_usage(options.error());
+  }
   const Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
@@ -132,6 +137,10 @@ int train(const TrainWords& words) {
   if (!path) return fail(path.error());
   // Said now rather than after hours of training.
   if (ir::Status status = runtime::check_writable(*path); !status) return fail(status.error());
+  if (words.weights) {
+    const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(*words.weights);
+    if (!reader) return fail(reader.error());
+  }
 
   const auto steps = static_cast<uint64_t>(program->steps);
   if (!words.json) {
@@ -142,8 +151,8 @@ int train(const TrainWords& words) {
   ir::Result<BuiltRun> built = build_run(*program, words);
   if (!built) return fail(built.error());
   runtime::Training& training = built->training;
-  if (!words.weights.empty()) {
-    ir::Status status = runtime::load_weights(training.state, words.weights, program->model);
+  if (words.weights) {
+    ir::Status status = runtime::load_weights(training.state, *words.weights, program->model);
     if (!status) return fail(status.error());
   }
   if (!words.json) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
@@ -14,10 +15,15 @@
 namespace gradc::runtime {
 namespace {
 
-std::string reason(int error) { return std::generic_category().message(error); }
+ir::Error cannot(std::string_view verb, const std::string& path, std::string_view reason) {
+  return {fmt::format("cannot {} `{}`: {}", verb, path, reason)};
+}
 
 ir::Error cannot(std::string_view verb, const std::string& path, int error) {
-  return {fmt::format("{}: cannot {}: {}", path, verb, reason(error))};
+  if (error == ENOENT) return cannot(verb, path, verb == "read" ? "there is no such file" : "there is no such folder");
+  std::string reason = std::generic_category().message(error);
+  reason[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(reason[0])));
+  return cannot(verb, path, reason);
 }
 
 ir::Status write_all(int descriptor, const std::string& path, std::span<const std::byte> bytes) {
@@ -37,8 +43,8 @@ ir::Result<std::string> writable_target(const std::string& path) {
     if (errno != ENOENT) return cannot("write", path, errno);
     return path;
   }
-  if (S_ISDIR(status.st_mode)) return ir::Error{fmt::format("{}: cannot write: it is a directory", path)};
-  if (!S_ISREG(status.st_mode)) return ir::Error{fmt::format("{}: cannot write: it is not a regular file", path)};
+  if (S_ISDIR(status.st_mode)) return cannot("write", path, "it is a folder");
+  if (!S_ISREG(status.st_mode)) return cannot("write", path, "it is not a regular file");
   if (::access(path.c_str(), W_OK) != 0) return cannot("write", path, errno);
   std::error_code error;
   const std::filesystem::path resolved = std::filesystem::canonical(path, error);
@@ -88,8 +94,8 @@ ir::Result<InputFile> InputFile::open(const std::string& path) {
     return cannot("read", path, error);
   }
   InputFile file(path, descriptor, status.st_size);
-  if (S_ISDIR(status.st_mode)) return ir::Error{fmt::format("{}: cannot read: it is a directory", path)};
-  if (!S_ISREG(status.st_mode)) return ir::Error{fmt::format("{}: cannot read: it is not a regular file", path)};
+  if (S_ISDIR(status.st_mode)) return cannot("read", path, "it is a folder");
+  if (!S_ISREG(status.st_mode)) return cannot("read", path, "it is not a regular file");
   return file;
 }
 
@@ -112,7 +118,7 @@ ir::Status InputFile::read(int64_t offset, std::span<std::byte> into) const {
     const ssize_t count = ::pread(descriptor_, into.data(), std::min(into.size(), size_t{1} << 30), offset);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return cannot("read", path_, errno);
-    if (count == 0) return ir::Error{fmt::format("{}: cannot read: the file ended early", path_)};
+    if (count == 0) return cannot("read", path_, "the file ended early");
     into = into.subspan(static_cast<size_t>(count));
     offset += count;
   }
@@ -143,19 +149,22 @@ ir::Result<std::string> read_text_file(const std::string& path, int64_t limit) {
       }
     }
     if (file->size() > limit) {
-      return ir::Error{
-          fmt::format("{}: {} bytes are more than the {} that a text may have", name, file->size(), limit)};
+      return cannot("read", name, fmt::format("its {} bytes are more than the {} of a text", file->size(), limit));
     }
   }
   if (std::ssize(text) > limit) {
-    return ir::Error{fmt::format("{}: more than the {} bytes that a text may have", name, limit)};
+    return cannot("read", name, fmt::format("it has more than the {} bytes of a text", limit));
   }
-  if (const size_t bad = find_invalid_utf8(text); bad != std::string_view::npos) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-    return ir::Error{fmt::format("{}: not a text in UTF-8: byte {:#04x} on line {}", name,
-                                 static_cast<unsigned char>(text[bad]), line)};
-  }
+  if (ir::Status status = check_text(name, text); !status) return status.take_error();
   return text;
+}
+
+ir::Status check_text(const std::string& name, std::string_view text) {
+  const size_t bad = find_invalid_utf8(text);
+  if (bad == std::string_view::npos) return ir::success();
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
+  return ir::Error{fmt::format("{}: not a text in UTF-8: byte {:#04x} on line {}", name,
+                               static_cast<unsigned char>(text[bad]), line)};
 }
 
 ir::Status write_file(const std::string& path, std::span<const std::span<const std::byte>> pieces) {

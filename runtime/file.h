@@ -1,5 +1,5 @@
 // Files that the user names: read whole with a size limit, written so that a failure leaves the old file as it was.
-// Every error is one sentence that begins with the path as the user wrote it. Tests: tests/unit/test_file.cpp.
+// Every error is one sentence that names the path as the user wrote it. Tests: tests/unit/test_file.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +39,9 @@ class InputFile {
 
 // The text of a file (or of standard input for "-"), which must be UTF-8 without NUL and at most `limit` bytes.
 ir::Result<std::string> read_text_file(const std::string& path, int64_t limit = kMaxTextBytes);
+
+// Whether a text that was read from `name` is UTF-8 without NUL.
+ir::Status check_text(const std::string& name, std::string_view text);
 
 // Writes the pieces one after the other into a new file beside `path`, brings it to the disk, then renames it to
 // `path`.

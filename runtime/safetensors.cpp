@@ -171,6 +171,8 @@ std::optional<int64_t> expected_bytes(const StoredTensor& tensor) {
   return bytes;
 }
 
+std::string count_of_bytes(int64_t count) { return fmt::format("{} byte{}", count, count == 1 ? "" : "s"); }
+
 // The sentence that says what is wrong with the ranges; empty where they tile [0, data_bytes) exactly. Sorts by range.
 std::string check_ranges(std::vector<StoredTensor>& tensors, int64_t data_bytes) {
   for (const StoredTensor& tensor : tensors) {
@@ -198,13 +200,13 @@ std::string check_ranges(std::vector<StoredTensor>& tensors, int64_t data_bytes)
       return fmt::format("tensors {} and {} overlap", quote_name(tensors[k - 1].name), quote_name(tensors[k].name));
     }
     if (tensors[k].begin > covered) {
-      return fmt::format("bytes {} to {} of the data, before tensor {}, belong to no tensor", covered,
-                         tensors[k].begin - 1, quote_name(tensors[k].name));
+      return fmt::format("{} of the data before tensor {} belong to no tensor",
+                         count_of_bytes(tensors[k].begin - covered), quote_name(tensors[k].name));
     }
     covered = tensors[k].end;
   }
   if (covered < data_bytes) {
-    return fmt::format("{} bytes at the end of the data belong to no tensor", data_bytes - covered);
+    return fmt::format("{} at the end of the data belong to no tensor", count_of_bytes(data_bytes - covered));
   }
   return {};
 }
@@ -243,7 +245,7 @@ ir::Result<SafetensorsReader> SafetensorsReader::open(const std::string& path) {
   const auto refuse = [&](const std::string& sentence) {
     return ir::Error{fmt::format("{}: not a usable safetensors file: {}", path, sentence)};
   };
-  if (size < 8) return refuse(fmt::format("it has only {} bytes", size));
+  if (size < 8) return refuse(fmt::format("it has only {}", count_of_bytes(size)));
   std::array<std::byte, 8> length_bytes;
   if (ir::Status status = file->read(0, length_bytes); !status) return status.take_error();
   const auto length = little_endian_word<uint64_t>(length_bytes.data());

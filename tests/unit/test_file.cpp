@@ -19,18 +19,18 @@ TEST_CASE("file: text is read whole") {
 TEST_CASE("file: what cannot be read") {
   TemporaryFolder folder;
   CHECK(read_text_file(folder.path("none")).error() ==
-        folder.path("none") + ": cannot read: No such file or directory");
-  CHECK(read_text_file(folder.path("")).error() == folder.path("") + ": cannot read: it is a directory");
-  CHECK(read_text_file("/dev/zero").error() == "/dev/zero: cannot read: it is not a regular file");
+        "cannot read `" + folder.path("none") + "`: there is no such file");
+  CHECK(read_text_file(folder.path("")).error() == "cannot read `" + folder.path("") + "`: it is a folder");
+  CHECK(read_text_file("/dev/zero").error() == "cannot read `/dev/zero`: it is not a regular file");
   CHECK(read_text_file(folder.write("big", "12345"), 4).error() ==
-        folder.path("big") + ": 5 bytes are more than the 4 that a text may have");
+        "cannot read `" + folder.path("big") + "`: its 5 bytes are more than the 4 of a text");
   CHECK(read_text_file(folder.write("bad", "one\ntwo \xff")).error() ==
         folder.path("bad") + ": not a text in UTF-8: byte 0xff on line 2");
   CHECK(read_text_file(folder.write("nul", std::string("a\0b", 3))).error() ==
         folder.path("nul") + ": not a text in UTF-8: byte 0x00 on line 1");
   const std::string pipe = folder.path("pipe");
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  CHECK(read_text_file(pipe).error() == pipe + ": cannot read: it is not a regular file");
+  CHECK(read_text_file(pipe).error() == "cannot read `" + pipe + "`: it is not a regular file");
 }
 
 TEST_CASE("file: UTF-8") {
@@ -51,7 +51,7 @@ TEST_CASE("file: writing replaces the whole file or nothing") {
   REQUIRE(write_text_file(folder.path("x"), "first"));
   CHECK(folder.file_count() == 2);
   CHECK(write_text_file("", "text").error() == "`` is no file name");
-  CHECK(write_text_file("/dev/null", "text").error() == "/dev/null: cannot write: it is not a regular file");
+  CHECK(write_text_file("/dev/null", "text").error() == "cannot write `/dev/null`: it is not a regular file");
   // A link stays a link, to the new content.
   REQUIRE(symlink("w", folder.path("link").c_str()) == 0);
   REQUIRE(write_text_file(folder.path("link"), "through"));
