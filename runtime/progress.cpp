@@ -28,9 +28,11 @@ std::string rate(double steps_a_second) {
 
 std::string progress_line(const ProgressReading& reading, int width) {
   const double share = reading.steps > 0 ? static_cast<double>(reading.step) / static_cast<double>(reading.steps) : 1;
-  const std::string head = fmt::format("step {}/{}", reading.step, reading.steps);
-  const std::string tail = fmt::format("{:.0f}%  loss {:.4g}  {}", share * 100, static_cast<double>(reading.loss),
-                                       rate(reading.steps_a_second));
+  const std::string head =
+      fmt::format("step {:>{}}/{}", reading.step, fmt::formatted_size("{}", reading.steps), reading.steps);
+  // Fields of fixed width, so that the line does not tremble.
+  const std::string tail = fmt::format("{:3.0f}%  loss {:<9.4g}  {:>14}", share * 100,
+                                       static_cast<double>(reading.loss), rate(reading.steps_a_second));
   const int room = std::min(kBarWidth, width - static_cast<int>(head.size() + tail.size()) - 4);
   std::string line = head + " ";
   if (room >= 5) {

@@ -1,6 +1,6 @@
 // One line on a terminal that says how far a run is; nothing at all where the stream is no terminal.
 //
-//   step 12000/40000 [=======>              ] 30%  loss 0.0123  1.2 M steps/s
+//   step 12000/40000 [=======>              ]  30%  loss 0.0123     1.2 M steps/s
 #pragma once
 #include <chrono>
 #include <cstdint>

@@ -8,10 +8,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "ir/builder.h"
+#include "frontend/elaborate.h"
+#include "frontend/spec.h"
 #include "ir/diag.h"
 #include "ir/eval.h"
-#include "ir/parse.h"
 #include "passes/pipeline.h"
 #include "runtime/jit_executor.h"
 #include "runtime/safetensors.h"
@@ -43,54 +43,33 @@ std::vector<double> read_losses(const std::string& file) {
   return nlohmann::json::parse(stream).at("loss").get<std::vector<double>>();
 }
 
-// 2-5-1 with relu, mean squared error over a batch, plain gradient descent, as the front end would write it.
-ir::Module adder_module(int64_t batch) {
-  const std::string text =
-      fmt::format(R"(func @r.loss(%hidden.weight: f32[5,2] parameter, %hidden.bias: f32[5] parameter,
-  %output.weight: f32[1,5] parameter, %output.bias: f32[1] parameter, %x: f32[{0},2] data, %target: f32[{0},1] data) -> (loss: f32[]) {{
-  %0 = contract %x, %hidden.weight {{"bi,oi->bo"}} : f32[{0},5]
-  %1 = broadcast %hidden.bias {{axes = [1]}} : f32[{0},5]
-  %2 = add %0, %1 : f32[{0},5]
-  %3 = constant {{0}} : f32[{0},5]
-  %4 = max %2, %3 : f32[{0},5]
-  %5 = contract %4, %output.weight {{"bi,oi->bo"}} : f32[{0},1]
-  %6 = broadcast %output.bias {{axes = [1]}} : f32[{0},1]
-  %7 = add %5, %6 : f32[{0},1]
-  %8 = sub %7, %target : f32[{0},1]
-  %9 = mul %8, %8 : f32[{0},1]
-  %10 = reduce %9 {{sum, axes = [0, 1]}} : f32[]
-  %11 = constant {{{0}}} : f32[]
-  %12 = div %10, %11 : f32[]
-  return %12
+// 2-5-1 with relu, mean squared error, plain gradient descent.
+frontend::Program adder_program(int64_t batch, const std::string& rate) {
+  const std::string text = fmt::format(R"(language 1
+model adder(x: f32[2]) -> f32[1] {{
+  let hidden = linear(5)
+  let output = linear(1)
+  x |> hidden |> relu |> output
 }}
-
-grad @r.gradient = @r.loss wrt %hidden.weight, %hidden.bias, %output.weight, %output.bias
+data sums {{
+  let a, b ~ uniform(-10, 10)
+  x = [a, b]
+  target = [a + b]
+}}
+train r: adder on sums {{
+  loss mse(out, target)
+  optimizer sgd(lr = {})
+  batch {}; steps 1; seed 1
+}}
 )",
-                  batch);
-  std::string update = "\nfunc @r.update(", body, results, returned;
-  int value = 0;
-  for (const auto& [name, type] : std::vector<std::pair<std::string, std::string>>{{"hidden.weight", "f32[5,2]"},
-                                                                                   {"hidden.bias", "f32[5]"},
-                                                                                   {"output.weight", "f32[1,5]"},
-                                                                                   {"output.bias", "f32[1]"}}) {
-    update += fmt::format("%{0}: {1} parameter, %{0}.gradient: {1} input, ", name, type);
-    body += fmt::format(
-        "  %{0} = broadcast %lr {{axes = []}} : {4}\n  %{1} = mul %{0}, %{3}.gradient : {4}\n  %{2} = sub %{3}, %{1} : "
-        "{4}\n",
-        value, value + 1, value + 2, name, type);
-    results += fmt::format("{}{}: {}", value > 0 ? ", " : "", name, type);
-    returned += fmt::format("{}%{}", value > 0 ? ", " : "", value + 2);
-    value += 3;
-  }
-  const std::string whole = text + update + "%lr: f32[] hyper) -> (" + results + ") {\n" + body + "  return " +
-                            returned + "\n}\n\nstep @r.step = @r.gradient then @r.update\n";
-  ir::Sources sources;
-  ir::Diagnostics diagnostics(sources);
-  const int32_t file = sources.add("adder.ir", whole);
-  std::optional<ir::Module> module = ir::parse(sources, file, diagnostics);
+                                       rate, batch);
+  frontend::Spec spec;
+  ir::Diagnostics diagnostics(spec.sources);
+  frontend::load_spec_text("adder.grad", text, spec, diagnostics);
+  std::optional<frontend::Program> program = frontend::elaborate(spec, "r", {}, diagnostics);
   INFO(diagnostics.render());
-  REQUIRE(module.has_value());
-  return *module;
+  REQUIRE(program.has_value());
+  return *program;
 }
 
 void check_first_gradient(const ir::Module& module, const Weights& init, const Weights& expected,
@@ -133,19 +112,16 @@ struct Trained {
   std::vector<std::byte> state;
 };
 
-Trained train(const ir::Module& planned, runtime::Executor executor, const std::string& init_file, float rate,
-              runtime::ResidentRows rows, uint64_t steps) {
+Trained train(const frontend::Program& program, const ir::Module& planned, runtime::Executor executor,
+              const std::string& init_file, runtime::ResidentRows rows, uint64_t steps) {
   const ir::Func& step = *planned.find("r.step");
   const runtime::Layout layout = runtime::layout_of(step);
-  ir::Func hyper;
-  hyper.name = "r.hyper";
-  ir::Builder builder(hyper);
-  const ir::ValueId number = builder.parameter("rate", {ir::DType::f64, {}}, ir::Role::hyper);
-  builder.result("lr", builder.cast(number, ir::DType::f32));
   ir::Result<runtime::Dataset> data = runtime::Dataset::resident(std::move(rows), layout, 1);
   REQUIRE(data);
+  runtime::NamedNumbers settings;
+  for (const frontend::Setting& setting : program.settings) settings.emplace_back(setting.name, setting.value);
   ir::Result<runtime::HyperTable> table =
-      runtime::HyperTable::make(&hyper, {{"rate", static_cast<double>(rate)}}, layout, 1);
+      runtime::HyperTable::make(program.module.find("r.hyper"), settings, layout, 1);
   REQUIRE(table);
   runtime::Training training{std::move(executor), layout, runtime::State(layout.state, layout.state_bytes, 1),
                              std::move(*data), std::move(*table)};
@@ -174,8 +150,9 @@ Trained train(const ir::Module& planned, runtime::Executor executor, const std::
   return trained;
 }
 
-void check_case(const std::string& name, int64_t batch, float rate, const runtime::ResidentRows& rows) {
-  const ir::Module module = adder_module(batch);
+void check_case(const std::string& name, int64_t batch, const std::string& rate, const runtime::ResidentRows& rows) {
+  const frontend::Program program = adder_program(batch, rate);
+  const ir::Module& module = program.module;
   check_first_gradient(module, read_weights(name + ".init.safetensors"), read_weights(name + ".grad0.safetensors"),
                        rows);
   const std::vector<double> expected = read_losses(name + ".json");
@@ -184,9 +161,9 @@ void check_case(const std::string& name, int64_t batch, float rate, const runtim
       runtime::compile_executor(*planned.find("r.step"), planned.files, codegen::Options{});
   REQUIRE(compiled);
   const std::string init = name + ".init.safetensors";
-  const Trained native = train(planned, compiled->run, init, rate, rows, expected.size());
+  const Trained native = train(program, planned, compiled->run, init, rows, expected.size());
   const Trained interpreted =
-      train(planned, runtime::interpret(*planned.find("r.step")), init, rate, rows, expected.size());
+      train(program, planned, runtime::interpret(*planned.find("r.step")), init, rows, expected.size());
   REQUIRE(native.losses.size() == expected.size());
   size_t wrong = 0;
   for (size_t step = 0; step < expected.size(); ++step) {
@@ -201,14 +178,14 @@ void check_case(const std::string& name, int64_t batch, float rate, const runtim
 }  // namespace
 
 TEST_CASE("parity with PyTorch: one row, a thousand steps") {
-  check_case("seed", 1, 0.01f,
+  check_case("seed", 1, "0.01",
              {"row", 1, {{"x", {ir::DType::f32, {2}}, {5, 3}}, {"target", {ir::DType::f32, {1}}, {8}}}, false});
 }
 
 TEST_CASE("parity with PyTorch: batches of 32 in order") {
   const Weights data = read_weights("adder_batch.data.safetensors");
   const auto count = static_cast<int64_t>(data.at("target").size());
-  check_case("adder_batch", 32, 0.003f,
+  check_case("adder_batch", 32, "0.003",
              {"rows",
               count,
               {{"x", {ir::DType::f32, {2}}, data.at("x")}, {"target", {ir::DType::f32, {1}}, data.at("target")}},
