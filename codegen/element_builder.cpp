@@ -151,7 +151,7 @@ NodeId ElementBuilder::load(int32_t buffer, const Affine& element) {
   const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
   // A load that is inside its buffer everywhere needs no predicate.
   const Interval reach = interval_of(element, kernel_.axes);
-  const NodeId predicate = reach.low >= 0 && reach.high < memory.elements ? kNoNode : predicate_;
+  const NodeId predicate = reach.low >= 0 && reach.high < memory.elements() ? kNoNode : predicate_;
   const LoadKey key{buffer, element, predicate};
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
     const auto found = scope->loads.find(key);

@@ -203,7 +203,7 @@ class ModuleEmitter {
         if (node.kind != NodeKind::store) continue;
         const Buffer& buffer = program_.buffers[static_cast<size_t>(node.buffer)];
         if (buffer.storage.space != ir::Space::state) continue;
-        for (int64_t i = 0; i < buffer.elements; ++i)
+        for (int64_t i = 0; i < buffer.elements(); ++i)
           registers.carry(buffer.storage.offset + i * ir::dtype_bytes(buffer.dtype), buffer.dtype);
       }
     }

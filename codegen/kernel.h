@@ -125,8 +125,10 @@ struct Buffer {
   std::string name;
   ir::Storage storage;
   ir::DType dtype = ir::DType::f32;
-  int64_t elements = 1;
-  int64_t bytes() const { return elements * ir::dtype_bytes(dtype); }
+  ir::Shape shape;
+  std::vector<int64_t> strides;  // of each axis, in elements; empty: row-major
+  int64_t elements() const { return ir::Type{dtype, shape}.elements(); }
+  int64_t bytes() const { return elements() * ir::dtype_bytes(dtype); }
 };
 
 // Arena bytes that the host writes before the first step: the tables of the program.

@@ -18,8 +18,10 @@ class Printer {
          program_.resident ? ", resident" : "");
     ++depth_;
     for (const Buffer& buffer : program_.buffers) {
-      line("buffer {} = {} + {} : {}[{}]", buffer.name, ir::space_name(buffer.storage.space), buffer.storage.offset,
-           ir::dtype_name(buffer.dtype), buffer.elements);
+      std::string strides;
+      if (!buffer.strides.empty()) strides = fmt::format(", strides [{}]", fmt::join(buffer.strides, ", "));
+      line("buffer {} = {} + {} : {}{}", buffer.name, ir::space_name(buffer.storage.space), buffer.storage.offset,
+           ir::to_string(ir::Type{buffer.dtype, buffer.shape}), strides);
     }
     for (const InitialBytes& initial : program_.initial)
       line("table at arena + {}: {} bytes", initial.offset, initial.bytes.size());

@@ -29,7 +29,7 @@ class Verifier {
 
   std::string run() {
     for (const Buffer& buffer : program_.buffers) {
-      if (buffer.storage.space == ir::Space::none || buffer.storage.offset < 0 || buffer.elements < 1 ||
+      if (buffer.storage.space == ir::Space::none || buffer.storage.offset < 0 || buffer.elements() < 1 ||
           buffer.storage.offset % ir::dtype_bytes(buffer.dtype) != 0)
         return fmt::format("buffer {} has no proper place", buffer.name);
       if (buffer.storage.space == ir::Space::arena && buffer.storage.offset + buffer.bytes() > program_.arena_bytes)
@@ -109,8 +109,8 @@ class Verifier {
     require(node.dtype == buffer.dtype, "{} is accessed as another type", buffer.name);
     if (!error_.empty()) return;
     const Interval reach = interval_of(node.index, axes_);
-    require(node.predicate != kNoNode || (reach.low >= 0 && reach.high < buffer.elements),
-            "{}[{} ... {}] is outside its {} elements", buffer.name, reach.low, reach.high, buffer.elements);
+    require(node.predicate != kNoNode || (reach.low >= 0 && reach.high < buffer.elements()),
+            "{}[{} ... {}] is outside its {} elements", buffer.name, reach.low, reach.high, buffer.elements());
     if (node.kind == NodeKind::load) return;
     require(node.operands.size() == 1 && dtype(node.operands[0]) == node.dtype, "{} stores another type", buffer.name);
     require(buffer.storage.space != ir::Space::data && buffer.storage.space != ir::Space::hyper,

@@ -83,7 +83,7 @@ class Lowering {
       const bool table = value.op == Op::constant && value.kernel < 0;
       if (!table && value.kernel < 0 && id >= func_.parameter_count) continue;
       buffer_of_[id] = static_cast<int32_t>(program_.buffers.size());
-      program_.buffers.push_back({name_of(func_, id), value.storage, value.type.dtype, value.type.elements()});
+      program_.buffers.push_back({name_of(func_, id), value.storage, value.type.dtype, value.type.shape, {}});
       if (table) program_.initial.push_back({value.storage.offset, constant_bytes(value)});
     }
   }

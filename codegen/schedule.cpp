@@ -111,6 +111,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     return;
   }
   const int width = options.vector_width == 0 ? target.vector_floats : options.vector_width;
+  choose_layouts(program, width);
   for (Kernel& kernel : program.kernels) {
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {

@@ -2,6 +2,7 @@
 // unrolled, what is computed once outside a loop. None of it changes a bit of a result.
 //
 // The choice follows the strides of the loads and stores and the work inside the loops, nothing else:
+//   layout   tensors in the arena get the order of axes that makes the vectors' elements neighbours (layout.cpp)
 //   merge    two adjacent parallel axes through which every address runs as through one become one
 //   vector   the parallel axis with the least estimated work per element goes innermost and is done W at a time
 //   hoist    what does not depend on a parallel axis moves out of its loop
@@ -23,6 +24,7 @@ struct Nest {
 std::vector<Nest> take_nests(Kernel& kernel);
 void put_nests(Kernel& kernel, std::vector<Nest> nests);
 
+void choose_layouts(KernelProgram& program, int width);
 void merge_axes(Kernel& kernel, Nest& nest);
 void choose_vector_axis(Kernel& kernel, Nest& nest, int width);
 // Moves nodes and loops out of the parallel loops that they do not depend on. Run last: nests are not perfect after it.

@@ -21,9 +21,9 @@ KernelProgram row_sums() {
   KernelProgram program;
   program.name = "rows";
   program.arena_bytes = 128;
-  program.buffers = {{"a", {ir::Space::data, 0}, ir::DType::f32, 12},
-                     {"b", {ir::Space::state, 0}, ir::DType::f32, 3},
-                     {"c", {ir::Space::arena, 64}, ir::DType::f32, 3}};
+  program.buffers = {{"a", {ir::Space::data, 0}, ir::DType::f32, {12}, {}},
+                     {"b", {ir::Space::state, 0}, ir::DType::f32, {3}, {}},
+                     {"c", {ir::Space::arena, 64}, ir::DType::f32, {3}, {}}};
   Kernel kernel;
   const int32_t i = kernel.add_axis("i", 3), j = kernel.add_axis("j", 4);
   kernel.add_node({.kind = NodeKind::load, .buffer = 1, .index = codegen::axis_index(i)});
@@ -90,8 +90,8 @@ TEST_CASE("kernel: a sum in lanes with a part of a round at its end") {
 )",
                 options) == R"(kernels @mean, arena 0 bytes {
   buffer x = data + 0 : f32[37]
-  buffer n = hyper + 0 : f32[1]
-  buffer v1 = result + 0 : f32[1]
+  buffer n = hyper + 0 : f32[]
+  buffer v1 = result + 0 : f32[]
   kernel 0 {  # mean.grad:4:7
     %0 = constant 0 : f32  # mean.grad:3:5
     lanes l0 in 16, vector 16 {  # mean.grad:3:5
@@ -119,7 +119,7 @@ TEST_CASE("kernel: the verifier names what is wrong") {
   KernelProgram program = row_sums();
   Kernel& kernel = program.kernels[0];
   SUBCASE("an index outside the buffer") {
-    program.buffers[0].elements = 11;
+    program.buffers[0].shape = {11};
     CHECK(codegen::verify(program) == "kernel 0: a[0 ... 11] is outside its 11 elements");
   }
   SUBCASE("a buffer outside the arena") {
@@ -163,11 +163,11 @@ TEST_CASE("kernel: the verifier names what is wrong") {
     CHECK(codegen::verify(program) == "kernel 0: a is accessed as another type");
   }
   SUBCASE("a write to what the host owns") {
-    program.buffers[2] = {"c", {ir::Space::hyper, 0}, ir::DType::f32, 3};
+    program.buffers[2] = {"c", {ir::Space::hyper, 0}, ir::DType::f32, {3}, {}};
     CHECK(codegen::verify(program) == "kernel 0: c is written but lies in a space that is read only");
   }
   SUBCASE("a store that others read at another index") {
-    program.buffers[2] = {"c", {ir::Space::state, 4}, ir::DType::f32, 3};
+    program.buffers[2] = {"c", {ir::Space::state, 4}, ir::DType::f32, {3}, {}};
     CHECK(codegen::verify(program) == "kernel 0: c is stored while b is read at another index");
   }
   SUBCASE("another extent") {

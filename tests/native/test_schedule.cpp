@@ -69,6 +69,22 @@ TEST_CASE("schedule: what does not depend on the inner axis is computed outside 
   CHECK(columns != std::string::npos);
 }
 
+TEST_CASE("schedule: a tensor in the arena gets the axis innermost that fills vectors") {
+  const std::string text =
+      kernels(R"(func @f(%x: f32[32,2] data, %w: f32[5,2] data, %g: f32[32] data) -> (y: f32[5], h: f32[32,5]) {
+  %0 = contract %x, %w {"bi,oi->bo"} : f32[32,5]
+  %1 = exp %0 : f32[32,5]
+  %2 = contract %g, %1 {"b,bo->o", order = lanes(16, b)} : f32[5]
+  %3 = neg %1 : f32[32,5]
+  return %2, %3
+}
+)",
+              16, false);
+  CHECK(contains(text, "= arena + 0 : f32[32,5], strides [1, 32]"));
+  // The host reads a result: row-major.
+  CHECK(contains(text, "= result + 64 : f32[32,5]\n"));
+}
+
 TEST_CASE("schedule: a tiny program is one straight line, unless that is not wanted") {
   const char* text = R"(func @f(%w: f32[3] parameter, %x: f32[3] data) -> (w: f32[3]) {
   %0 = mul %w, %x : f32[3]
