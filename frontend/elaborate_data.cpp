@@ -82,7 +82,7 @@ void Elaborator::elaborate_data(const Definition& data) {
               .help("`if c then 1 else 0` makes numbers of truth values");
           break;
         }
-        if (!check_new_name(name)) break;
+        if (!check_new_name(name) || !check_run_name(name, "a column")) break;
         const ir::Shape sample = sample_shape(*tensor);
         if (!tensor->batched()) {
           std::vector<int> axes = tensor->axes;
@@ -170,7 +170,7 @@ void Elaborator::elaborate_rows(const Definition& data) {
         error(name.location, fmt::format("the row gives column `{}` twice", name.text));
         continue;
       }
-      if (first && !check_new_name(name)) continue;
+      if (first && (!check_new_name(name) || !check_run_name(name, "a column"))) continue;
       auto value = literal(item->value);
       if (!value) continue;
       const ir::Type type{ir::DType::f32, value->first};

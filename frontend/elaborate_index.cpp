@@ -352,7 +352,7 @@ Value Elaborator::reduction(const Expr* expr) {
 // Letters: an index of one letter has its own, the batch `b`, the others the next free one.
 std::optional<Tensor> Elaborator::contraction(const Tensor& a, const Tensor& b, const std::vector<int>& reduced,
                                               const Expr* at) {
-  if (a.zero || b.zero) return std::nullopt;
+  if (a.zero || b.zero || reduced.empty()) return std::nullopt;
   for (const Tensor* tensor : {&a, &b}) {
     if (tensor->home != context_.target || context_.target->type(*tensor).dtype != ir::DType::f32) return std::nullopt;
     for (int axis : reduced) {

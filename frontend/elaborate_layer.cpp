@@ -85,6 +85,7 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
   pending_name_ = {};
   const bool anonymous = name.text.empty();
   std::string path = context_.frame->path;
+  if (!anonymous && path.empty() && !check_run_name(name, "an instance")) return Broken{};
   if (anonymous) {
     path += fmt::format("{}_{}", layer.name.text, context_.frame->anonymous[layer.name.text]++);
   } else {
@@ -379,6 +380,21 @@ void Elaborator::declare_parameters(const Statement& item) {
       continue;
     }
     const std::string full = context_.frame->path + name.text + context_.frame->suffix;
+    if ((context_.frame->path.empty() && !check_run_name(name, "a param")) || name.text == "gradient") {
+      if (name.text == "gradient") {
+        error(name.location, "`gradient` cannot be the name of a param").help("choose another name");
+      }
+      define(name, Broken{}, "param");
+      continue;
+    }
+    if (const auto column = columns_.find(full); column != columns_.end()) {
+      error(name.location, fmt::format("param `{}` has the name of a column of the data", full))
+          .label(column->second.second, "the column")
+          .label(name.location, "the param")
+          .help("choose another name for one of them");
+      define(name, Broken{}, "param");
+      continue;
+    }
     const ir::Type type{ir::DType::f32, *shape};
     const auto [entry, is_new] = parameters_.try_emplace(full);
     ParameterInfo& info = entry->second;

@@ -159,6 +159,19 @@ bool Elaborator::check_new_name(const Name& name) {
   return true;
 }
 
+// Names that a run's functions use for themselves may not be names of parameters, instances or columns at the top.
+bool Elaborator::check_run_name(const Name& name, std::string_view what) {
+  static constexpr const char* kTaken[] = {"loss", "out", "optimizer", "hyper", "key", "t"};
+  for (const char* taken : kTaken) {
+    if (name.text != taken) continue;
+    error(name.location,
+          fmt::format("`{}` cannot be the name of {}: every run has something of that name", name.text, what))
+        .help("choose another name");
+    return false;
+  }
+  return true;
+}
+
 bool Elaborator::define(const Name& name, Value value, std::string what, bool rebindable) {
   if (!check_new_name(name)) {
     // What is bound stays; a name that may not be one is bound to nothing, so that its uses bring no more messages.

@@ -125,6 +125,7 @@ class Elaborator {
   Value constant_value(const Definition* definition);
   bool define(const Name& name, Value value, std::string what, bool rebindable = false);
   bool check_new_name(const Name& name);
+  bool check_run_name(const Name& name, std::string_view what);
   std::vector<std::string> visible_names() const;
   void suggest(ir::Diagnostic& message, const std::string& word, const std::vector<std::string>& names,
                bool list = true) const;

@@ -57,7 +57,9 @@ class Loader {
       const int32_t target = load_import(import, folder);
       if (target < 0) continue;
       auto& imports = spec_.files[static_cast<size_t>(index)].imports;
-      if (std::find(imports.begin(), imports.end(), target) == imports.end()) imports.push_back(target);
+      const bool known =
+          std::any_of(imports.begin(), imports.end(), [&](const auto& other) { return other.first == target; });
+      if (!known) imports.emplace_back(target, import.location);
     }
     check_import_clashes(index);
   }
@@ -124,16 +126,16 @@ class Loader {
 
   void check_import_clashes(int32_t index) {
     const SpecFile& file = spec_.files[static_cast<size_t>(index)];
-    std::map<std::pair<NameSpace, std::string>, int32_t> seen;
-    for (int32_t import : file.imports) {
+    std::map<std::pair<NameSpace, std::string>, const Definition*> seen;
+    for (const auto& [import, location] : file.imports) {
       for (const auto& [key, definition] : spec_.files[static_cast<size_t>(import)].own) {
         if (key.first == NameSpace::train) continue;
-        const auto [entry, is_new] = seen.try_emplace(key, import);
+        const auto [entry, is_new] = seen.try_emplace(key, definition);
         if (is_new || file.own.count(key) > 0) continue;
-        const Definition* other = spec_.files[static_cast<size_t>(entry->second)].own.at(key);
-        diagnostics_.error(definition->name.location, fmt::format("two imports define `{}`", key.second))
-            .label(definition->name.location, "here")
-            .label(other->name.location, "and here")
+        diagnostics_.error(location, fmt::format("two imports define `{}`", key.second))
+            .label(location, "imported here")
+            .label(entry->second->name.location, "defined here")
+            .label(definition->name.location, "and here")
             .help("rename one, or define it in the importing file: a file's own definition wins");
       }
     }
@@ -172,7 +174,7 @@ const Definition* Spec::find(int32_t file, NameSpace space, const std::string& n
   const auto key = std::make_pair(space, name);
   const SpecFile& own_file = files[static_cast<size_t>(file)];
   if (const auto own = own_file.own.find(key); own != own_file.own.end()) return own->second;
-  for (int32_t import : own_file.imports) {
+  for (const auto& [import, location] : own_file.imports) {
     const auto& others = files[static_cast<size_t>(import)].own;
     if (const auto other = others.find(key); other != others.end() && space != NameSpace::train) return other->second;
   }
@@ -191,7 +193,9 @@ std::vector<std::string> Spec::names(int32_t file, NameSpace space) const {
     }
   };
   collect(files[static_cast<size_t>(file)]);
-  for (int32_t import : files[static_cast<size_t>(file)].imports) collect(files[static_cast<size_t>(import)]);
+  for (const auto& [import, location] : files[static_cast<size_t>(file)].imports) {
+    collect(files[static_cast<size_t>(import)]);
+  }
   for (const SpecFile& other : files) {
     if (other.library) collect(other);
   }

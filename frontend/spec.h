@@ -32,7 +32,7 @@ struct SpecFile {
   std::string path;  // as opened; empty for the library and for text
   bool library = false;
   std::map<std::pair<NameSpace, std::string>, const Definition*> own;
-  std::vector<int32_t> imports;  // files
+  std::vector<std::pair<int32_t, ir::SourceLocation>> imports;  // files, and where they are named
 };
 
 struct Spec {
