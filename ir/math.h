@@ -12,8 +12,8 @@
 // No branches: both sides are computed, then selected. Subnormals are neither flushed nor treated as zero. NaN gives
 // NaN.
 //
-// Errors, measured over every float32 by tests/measure_math_error.cpp: see docs/performance.md; unit tests:
-// tests/unit/test_math.cpp. Coefficients: scripts/derive_math_coefficients.py.
+// Largest errors over all 2^32 floats, measured by tests/measure_math_error.cpp in units in the last place: exp 1.008,
+// log 0.887, tanh 1.333. Unit tests: tests/unit/test_math.cpp. Coefficients: scripts/derive_math_coefficients.py.
 #pragma once
 #include <bit>
 #include <cstdint>

@@ -1,7 +1,7 @@
 // The run-time scalars of a step, computed in double by the spec's own formulas (func @RUN.hyper) and rounded once: one
 // row for all steps where nothing depends on the step's number, else one row a step. A `key` argument of the step gets
 // (seed low word, seed high word, step) in its row.
-// Tests: tests/unit/test_hyper_table.cpp.
+// Tests: tests/unit/test_trainer.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>

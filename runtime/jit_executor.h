@@ -1,5 +1,5 @@
 // From a planned function to an Executor of machine code: lower, emit, link, and the arena that the code works in.
-// Tests: tests/native/test_training.cpp.
+// Tests: tests/native/test_parity.cpp.
 #pragma once
 #include <string>
 #include <utility>

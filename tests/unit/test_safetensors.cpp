@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "ir/philox.h"
 #include "runtime/safetensors.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -167,6 +168,26 @@ TEST_CASE("safetensors: ranges that do not tile the data") {
         "4 bytes of the data before tensor `b` belong to no tensor");
   CHECK(refusal(file(tensor("a", "[1]", 4, 8), 8)) == "4 bytes of the data before tensor `a` belong to no tensor");
   CHECK(refusal(file(tensor("e", "[0,3]", 0, 0) + "," + tensor("a", "[1]", 0, 4), 4)) == "accepted");
+}
+
+TEST_CASE("safetensors: whatever bytes are changed, a file is refused or read within its bounds") {
+  TemporaryFolder folder;
+  const std::string valid = file_of(kTwo, "12345678");
+  ir::FloatBuilder builder;
+  int accepted = 0;
+  for (uint32_t round = 0; round < 2000; ++round) {
+    const auto words = ir::philox4x32_10(builder, {round, 0, 0, 0}, {1, 0});
+    std::string bytes = valid;
+    bytes[words[0] % bytes.size()] = static_cast<char>(words[1] & 0xff);
+    if (words[1] % 2 == 0) bytes[words[2] % bytes.size()] = static_cast<char>("0123456789[]{},:\"\\e-"[words[3] % 20]);
+    if (words[3] % 8 == 0) bytes.resize(words[2] % bytes.size());
+    ir::Result<SafetensorsReader> reader = SafetensorsReader::open(folder.write("w", bytes));
+    if (!reader) continue;
+    ++accepted;
+    for (const StoredTensor& tensor : reader->tensors())
+      CHECK(reader->read_f32(tensor).ok() == (tensor.dtype == "F32"));
+  }
+  CHECK(accepted > 0);
 }
 
 TEST_CASE("safetensors: files that cannot be read or written") {
