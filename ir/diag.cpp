@@ -47,12 +47,14 @@ void render_labels(const Diagnostic& diagnostic, const Sources& sources, std::st
   std::vector<Label> labels = diagnostic.labels;
   if (labels.empty()) labels.push_back({diagnostic.location, {}});
   auto sink = std::back_inserter(out);
+  size_t digits = 1;
+  for (const Label& label : labels) digits = std::max(digits, std::to_string(label.location.line).size());
+  const std::string margin(digits, ' ');
   SourceLocation shown;
   for (const Label& label : labels) {
     if (!label.location.valid()) continue;
     const SourceFile& file = sources.file(label.location.file);
-    const std::string number = std::to_string(label.location.line);
-    const std::string margin(number.size(), ' ');
+    const std::string number = fmt::format("{:>{}}", label.location.line, digits);
     if (shown.file != label.location.file || shown.line != label.location.line) {
       if (label.location.file != diagnostic.location.file) fmt::format_to(sink, "  in {}:\n", file.name);
       fmt::format_to(sink, "  {} | {}\n", number,
