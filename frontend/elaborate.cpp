@@ -199,7 +199,7 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
   }
   if (diagnostics_.error_count() != before_data) return std::nullopt;
   elaborate_loss(*train_, *model);
-  if (!diagnostics_.has_errors()) elaborate_optimizer(*train_);
+  if (!diagnostics_.has_errors()) elaborate_optimizer();
   elaborate_examples(*train_);
   for (const auto& [name, value] : set_) {
     if (set_used_.count(name) > 0 || diagnostics_.has_errors()) continue;

@@ -234,7 +234,6 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   builder.at(at->location);
   scalars_.at(at->location);
   const bool logical = op == Op::logical_and || op == Op::logical_or;
-  const bool comparison = op == Op::less || op == Op::less_equal || op == Op::equal;
   const auto* x = std::get_if<Scalar>(&a);
   const auto* y = std::get_if<Scalar>(&b);
   if (x && y) {
@@ -292,7 +291,6 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   Tensor result = *left;
   result.id = builder.binary(op, left->id, right->id);
   result.zero = false;
-  (void)comparison;
   return result;
 }
 

@@ -18,7 +18,7 @@ Tensor parameter_tensor(Target& target, ir::ValueId id) {
 
 }  // namespace
 
-void Elaborator::elaborate_optimizer(const Definition& train) {
+void Elaborator::elaborate_optimizer() {
   const TrainItem* item = find_item("optimizer");
   const Expr* call = item->value;
   const Expr* callee = call->kind == ExprKind::call ? call->operands[0] : call;
@@ -130,7 +130,6 @@ void Elaborator::elaborate_optimizer(const Definition& train) {
     if (value.op == ir::Op::parameter && value.role == ir::Role::state && !live[i]) dropped_states_.insert(value.name);
   }
   update_ = &target;
-  (void)train;
 }
 
 // One line of the body, for every parameter.

@@ -212,7 +212,7 @@ class Elaborator {
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
   void elaborate_loss(const Definition& train, const Definition& model);
-  void elaborate_optimizer(const Definition& train);
+  void elaborate_optimizer();
   void optimizer_statement(const Statement& statement, const Definition& optimizer, std::vector<Scope>& scopes,
                            std::map<std::string, std::map<std::string, Tensor>>& states);
   Tensor initial_parameter(const std::string& parameter);

@@ -8,7 +8,7 @@
 // An import is relative to the file that holds it and stays inside the folder of the first file: absolute paths and
 // ways out through `..` are refused, so a spec from elsewhere reads nothing but its own folder. It makes the imported
 // file's own definitions visible, not what that file imports in turn. A file imported twice is read once.
-// Tests: tests/unit/test_frontend_spec.cpp.
+// Tests: tests/unit/test_frontend_parse.cpp.
 #pragma once
 #include <deque>
 #include <map>
