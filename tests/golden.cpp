@@ -13,17 +13,16 @@
 //
 // usage: gradc_golden GRADC SOURCE_DIRECTORY CASE_OR_FOLDER...
 #include <fmt/core.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
-#include <string>
 #include <vector>
 
+#include "tests/shell.h"
+
 namespace fs = std::filesystem;
+using namespace gradc::tests;
 
 namespace {
 
@@ -36,18 +35,6 @@ struct Case {
   std::string comment;
   std::vector<Section> sections;
 };
-
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-void write_file(const fs::path& path, const std::string& text) {
-  fs::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << text;
-}
 
 Case parse_case(const std::string& text) {
   Case parsed;
@@ -66,36 +53,6 @@ std::string print_case(const Case& parsed) {
   std::string text = parsed.comment;
   for (const Section& section : parsed.sections) text += "--- " + section.header + "\n" + section.body;
   return text;
-}
-
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-    text.replace(at, from.size(), to);
-}
-
-// Where an output does not end with a line end the case shows it, because its text can't.
-std::string shown(std::string output, const std::string& source) {
-  replace_all(output, source, "$SOURCE");
-  if (!output.empty() && output.back() != '\n') output += "\n(no line end)\n";
-  return output;
-}
-
-struct Outcome {
-  int exit = 0;
-  std::string out, err;
-};
-
-Outcome run_script(const std::string& script, const fs::path& folder, const std::string& gradc,
-                   const std::string& source) {
-  const fs::path side = folder.string() + ".side";
-  write_file(side / "script.sh", script);
-  const std::string command = fmt::format(
-      "cd '{}' && SOURCE='{}' PATH='{}':\"$PATH\" NO_COLOR=1 timeout 120 sh '{}/script.sh' >'{}/out' 2>'{}/err' "
-      "</dev/null",
-      folder.string(), source, fs::path(gradc).parent_path().string(), side.string(), side.string(), side.string());
-  const int status = std::system(command.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), shown(read_file(side / "out"), source),
-          shown(read_file(side / "err"), source)};
 }
 
 // The case with what running it gives in place of what it expects.
@@ -120,14 +77,6 @@ Case run_case(const Case& expected, const fs::path& folder, const std::string& g
   return found;
 }
 
-std::string difference(const std::string& expected, const std::string& found, const fs::path& scratch) {
-  write_file(scratch / "expected", expected);
-  write_file(scratch / "found", found);
-  const std::string command = fmt::format("cd '{0}' && diff -u expected found > diff; true", scratch.string());
-  if (std::system(command.c_str()) != 0) return found;
-  return read_file(scratch / "diff");
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -148,15 +97,12 @@ int main(int argc, char** argv) {
     }
   }
   std::sort(cases.begin(), cases.end());
-  std::string pattern = (fs::temp_directory_path() / "gradc_golden.XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) {
-    fmt::print(stderr, "gradc_golden: cannot make a folder in {}\n", fs::temp_directory_path().string());
-    return 1;
-  }
+  const fs::path scratch = make_scratch_folder();
+  if (scratch.empty()) return 1;
   int failed = 0, accepted = 0;
   for (const fs::path& path : cases) {
     const std::string text = read_file(path);
-    const std::string found = print_case(run_case(parse_case(text), fs::path(pattern) / "case", gradc, source));
+    const std::string found = print_case(run_case(parse_case(text), scratch / "case", gradc, source));
     if (found == text) continue;
     if (accept) {
       write_file(path, found);
@@ -164,11 +110,11 @@ int main(int argc, char** argv) {
       continue;
     }
     ++failed;
-    fmt::print("FAILED {}\n{}", path.string(), difference(text, found, fs::path(pattern) / "diff"));
+    fmt::print("FAILED {}\n{}", path.string(), difference(text, found, scratch / "diff"));
     fmt::print("to accept: GRADC_ACCEPT=1 {} {} {} {}\n\n", gradc.empty() ? "" : argv[0], argv[1], argv[2],
                path.string());
   }
-  fs::remove_all(pattern);
+  fs::remove_all(scratch);
   if (accepted > 0) fmt::print("{} cases rewritten\n", accepted);
   fmt::print("{} passed, {} failed\n", cases.size() - static_cast<size_t>(failed), failed);
   return failed == 0 && !cases.empty() ? 0 : 1;
