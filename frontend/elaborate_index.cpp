@@ -72,6 +72,13 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       uses.push_back({pack->location, sizes, fmt::format("here `{}` is {}", shown, sizes_text(sizes, true))});
     }
   }
+  // An index may have the name of a dimension, and then ranges over it: `y[c] = x[c]` of `x: f32[c]`.
+  const Binding* dimension = index.pack ? nullptr : find_binding(index.name.text);
+  const auto* size = dimension ? std::get_if<Scalar>(&dimension->value) : nullptr;
+  if (size && dimension->what == "dimension") {
+    const auto count = static_cast<int64_t>(size->value);
+    uses.push_back({dimension->location, {count}, fmt::format("here `{}` is a dimension of {}", shown, count)});
+  }
   std::vector<const Expr*> subscripts;
   for (const Expr* body : bodies) {
     collect_subscripts(body, subscripts);
@@ -185,7 +192,7 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
           .label(index.name.location, "again here")
           .help("an index that is summed over needs a name of its own");
       binding.broken = true;
-    } else if (!index.pack && find_binding(index.name.text)) {
+    } else if (!index.pack && find_binding(index.name.text) && find_binding(index.name.text)->what != "dimension") {
       const Binding* hidden = find_binding(index.name.text);
       error(index.name.location, fmt::format("index `{}` hides the {} of that name", index.name.text, hidden->what))
           .label(hidden->location, "defined here")

@@ -78,6 +78,19 @@ TEST_CASE("affine subscripts that do not overlap") {
   CHECK(six("f32[]", "sum[i < 2] x[5 - 0] * x[i + 0]") == Values{18});
 }
 
+TEST_CASE("an index may have the name of the dimension that it ranges over") {
+  CHECK(apply("f32[n]", kVectorRow, "f32[n]", "let y[n] = x[n] * 2\ny", {1, 2, 3}) == Values{2, 4, 6});
+  const std::string text = tests::layer_spec("f32[n]", kVectorRow, "f32[n]", "let y[n < 2] = x[0]\ny * x");
+  CHECK(tests::elaborate_text(text).messages.find("ranges over two different sizes") != std::string::npos);
+}
+
+TEST_CASE("pooling: windows that do not overlap, on two axes") {
+  const Values x = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+  const std::string row = "[[[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]]";
+  CHECK(apply("f32[c, h, w]", row, "f32[c, h//2, w//2]",
+              "let y[c, i < h//2, j < w//2] = max[u < 2, v < 2] x[c, i*2 + u, j*2 + v]\ny", x) == Values{6, 8, 14, 16});
+}
+
 TEST_CASE("whole tensors: slices, lists, reshape, concat, pad") {
   CHECK(six("f32[2]", "x[1 .. 3]") == Values{2, 3});
   CHECK(matrix("f32[2]", "x[1, 0 .. 2]") == Values{4, 5});
