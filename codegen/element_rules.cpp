@@ -120,6 +120,7 @@ NodeId element_pad(Builder& b, const Value& v, const Indices& i) {
     operand.push_back(shifted(i[k], -attr.before[k]));
     inside = b.both(inside, b.in_range(operand[k], 0, shape[k]));
   }
+  if (b.is_false(inside)) return b.number(attr.value, v.type.dtype);
   const NodeId value = b.under(inside, [&] { return b.at(v.operands[0], operand); });
   return b.choose(inside, value, b.number(attr.value, v.type.dtype));
 }
@@ -139,7 +140,8 @@ NodeId element_concat(Builder& b, const Value& v, const Indices& i) {
     const NodeId part = b.under(inside, [&] { return b.at(v.operands[k], operand); });
     result = result == kNoNode ? part : b.choose(inside, part, result);
   }
-  return result;
+  // Outside all parts: only under a predicate that is false there (a pad around this), so any value will do.
+  return result != kNoNode ? result : b.number(0, v.type.dtype);
 }
 
 NodeId element_reduce(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }

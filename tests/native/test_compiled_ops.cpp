@@ -153,6 +153,23 @@ TEST_CASE("compiled: pad and concat never read outside") {
 )");
 }
 
+TEST_CASE("compiled: a pad around a concat around pads, read where only the padding is") {
+  check(R"(func @f(%a: f32[3] data, %b: f32[4] data) -> (y: f32[2,12], s: f32[5]) {
+  %0 = pad %a {before = [1], after = [0], value = 2} : f32[4]
+  %1 = concat %0, %b {axis = 0} : f32[8]
+  %2 = pad %1 {before = [2], after = [2], value = 5} : f32[12]
+  %3 = concat %2, %2 {axis = 0} : f32[24]
+  %4 = slice %2 {begin = [0], end = [1]} : f32[1]
+  %5 = broadcast %4 {axes = [0]} : f32[1]
+  %6 = reduce %5 {sum, axes = [0], order = seq} : f32[]
+  %7 = broadcast %6 {axes = []} : f32[5]
+  %8 = broadcast %2 {axes = [1]} : f32[2,12]
+  %9 = neg %8 : f32[2,12]
+  return %9, %7
+}
+)");
+}
+
 TEST_CASE("compiled: sums in every order") {
   for (const char* order : {"order = seq", "order = seq, block = 3", "order = lanes(16, 0)", "order = lanes(16, 1)",
                             "order = lanes(16, 0), block = 16", "order = lanes(16, 1), block = 7"}) {
