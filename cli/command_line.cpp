@@ -85,6 +85,13 @@ void add_passes(CLI::App* app, PassWords& words) {
       ->type_name("PASS")
       ->expected(1)
       ->take_all();
+}
+
+void add_optimize(CLI::App* app, PassWords& words) {
+  app->add_flag("--no-optimize", words.no_optimize, "leave out the passes that only make the program smaller");
+}
+
+void add_stop_after(CLI::App* app, PassWords& words) {
   app->add_option("--stop-after", words.stop_after, "run only the first N passes")->type_name("N")->check(at_least(0));
 }
 
@@ -145,6 +152,7 @@ void add_train(CLI::App& app, std::function<Command()>& chosen) {
       ->check(at_least(1));
   command->add_flag("--interpret", words->interpret, "run in the interpreter: slow, same bits");
   add_passes(command, words->passes);
+  add_optimize(command, words->passes);
   add_code(command, words->code);
 }
 
@@ -179,6 +187,8 @@ void add_compile(CLI::App& app, std::function<Command()>& chosen) {
           {"ast", "ir", "grad", "step", "opt", "ordered", "fused", "memory", "kernel", "llvm", "llvm-opt", "asm"}));
   command->add_option("-o,--output", words->output, "write to this file instead of standard output")->type_name("FILE");
   add_passes(command, words->passes);
+  add_optimize(command, words->passes);
+  add_stop_after(command, words->passes);
   add_code(command, words->code);
 }
 
@@ -200,6 +210,7 @@ void add_opt(CLI::App& app, std::function<Command()>& chosen) {
       ->type_name("PASS,...");
   command->add_option("-o,--output", words->output, "write to this file instead of standard output")->type_name("FILE");
   add_passes(command, words->passes);
+  add_stop_after(command, words->passes);
 }
 
 void add_eval(CLI::App& app, std::function<Command()>& chosen) {

@@ -28,6 +28,7 @@ struct PassWords {
   bool time_passes = false;
   std::vector<std::string> print_before, print_after;
   std::optional<int64_t> stop_after;
+  bool no_optimize = false;
 };
 
 // None of these changes a result.

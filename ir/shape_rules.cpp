@@ -234,6 +234,14 @@ Result<Type> rule_concat(const Query& q) {
   return checked(type);
 }
 
+// Blocks cut the first reduced axis; where that is the lane axis, a block must not split a round of the lanes.
+Status check_block(const SumOrder& order, int64_t first_reduced) {
+  if (order.block < 0) return error("a block of {}", order.block);
+  const bool splits = order.kind == SumOrder::Kind::lanes && order.axis == first_reduced && order.block % kLanes != 0;
+  if (splits) return error("a block of {} indices on the lane axis; it must be a multiple of 16", order.block);
+  return success();
+}
+
 Result<Type> rule_reduce(const Query& q) {
   const Type& operand = q.operands[0];
   const ReduceAttr& attr = std::get<ReduceAttr>(q.attr);
@@ -247,7 +255,8 @@ Result<Type> rule_reduce(const Query& q) {
       return error("the lane axis {} is not reduced", attr.order.axis);
     }
   }
-  if (attr.order.block < 0) return error("a block of {}", attr.order.block);
+  if (Status block = check_block(attr.order, attr.axes.front()); !block) return block.take_error();
+  if (attr.order.block > 0 && attr.kind != ReduceKind::sum) return error("only a sum is added in blocks");
   Type type{operand.dtype, {}};
   for (size_t i = 0; i < operand.rank(); ++i) {
     if (std::find(attr.axes.begin(), attr.axes.end(), static_cast<int64_t>(i)) == attr.axes.end()) {
@@ -286,7 +295,9 @@ Result<Type> rule_contract(const Query& q) {
        parts.reduced.find(static_cast<char>(attr.order.axis)) == std::string::npos)) {
     return error("the lane axis is not one of the reduced \"{}\"", parts.reduced);
   }
-  if (attr.order.block < 0) return error("a block of {}", attr.order.block);
+  const int64_t first_reduced = parts.reduced.empty() ? 0 : parts.reduced.front();
+  if (Status block = check_block(attr.order, first_reduced); !block) return block.take_error();
+  if (attr.order.block > 0 && parts.reduced.empty()) return error("a block of a sum of one term");
   Type type{lhs.dtype, {}};
   for (char letter : parts.result) {
     const size_t i = parts.lhs.find(letter);
