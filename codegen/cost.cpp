@@ -41,15 +41,24 @@ class Cost {
 
   double of(NodeId id) {
     const Node& node = kernel_.nodes[at(id)];
-    bool varying = node.index.stride(axis_) != 0 || node.sample.stride(axis_) != 0;
+    bool varying = depends(node.index) || depends(node.sample);
     for (NodeId operand : node.operands) varying = varying || varies_[at(operand)];
     varies_[at(id)] = varying;
     if (node.kind == NodeKind::constant || node.kind == NodeKind::index) return 0;
     if (node.kind != NodeKind::load && node.kind != NodeKind::store) return 1;
-    const int64_t stride = node.index.stride(axis_);
-    if (stride == 0) return node.kind == NodeKind::load ? kBroadcastLoad : 1;
-    return stride == 1 ? 1 : kScatteredElement * static_cast<double>(width_);
+    if (!depends(node.index)) return node.kind == NodeKind::load ? kBroadcastLoad : 1;
+    const bool neighbours = node.index.stride(axis_) == 1 && !is_scattered(node.index);
+    return neighbours ? 1 : kScatteredElement * static_cast<double>(width_);
   }
+
+  // Through a dynamic axis that varies: elements without a common stride.
+  bool is_scattered(const Affine& index) const {
+    return std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
+      const NodeId node = kernel_.axes[at(term.axis)].node;
+      return node != kNoNode && varies_[at(node)];
+    });
+  }
+  bool depends(const Affine& index) const { return index.stride(axis_) != 0 || is_scattered(index); }
 
   const Kernel& kernel_;
   int32_t axis_;

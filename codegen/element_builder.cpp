@@ -194,6 +194,28 @@ NodeId ElementBuilder::under(NodeId predicate, const std::function<NodeId()>& bu
   return result;
 }
 
+Affine ElementBuilder::bounded_index(NodeId node, int64_t extent) {
+  const auto [found, inserted] = bounded_.try_emplace({node, extent});
+  if (!inserted) return found->second;
+  const auto inside = [&](NodeId id) {
+    const Interval reach = interval_of(kernel_, id, kernel_.axes);
+    return reach.low >= 0 && reach.high < extent;
+  };
+  NodeId bounded = node;
+  if (!inside(bounded)) {
+    const NodeId last = number(static_cast<double>(extent - 1), ir::DType::i32);
+    bounded = apply(ir::Op::min, ir::DType::i32, {bounded, last});
+    bounded = apply(ir::Op::max, ir::DType::i32, {bounded, number(0, ir::DType::i32)});
+  }
+  const Node& made = kernel_.nodes[static_cast<size_t>(bounded)];
+  if (extent == 1) return found->second = Affine{};
+  if (made.kind == NodeKind::constant) return found->second = Affine{static_cast<int64_t>(made.number), {}};
+  if (made.kind == NodeKind::index) return found->second = made.index;
+  const int32_t axis = kernel_.add_axis("", extent, bounded);
+  axis_depth_.push_back(node_depth_[static_cast<size_t>(bounded)]);
+  return found->second = axis_index(axis);
+}
+
 int32_t ElementBuilder::parallel_axis(int64_t extent) {
   const int32_t axis = kernel_.add_axis("i" + std::to_string(kernel_.axes.size()), extent);
   axis_depth_.push_back(0);
@@ -270,7 +292,9 @@ NodeId ElementBuilder::where(const Affine& lane, int64_t count, NodeId otherwise
   // What is built here with the lane's index exists for these lanes only and must not leave the scope.
   const int32_t lanes_depth = std::exchange(axis_depth_[static_cast<size_t>(axis)], depth);
   const int64_t lane_count = std::exchange(kernel_.axes[static_cast<size_t>(axis)].extent, count);
+  const auto outer_bounded = bounded_;  // what is in bounds here need not be outside
   const NodeId yield = body();
+  bounded_ = outer_bounded;
   kernel_.axes[static_cast<size_t>(axis)].extent = lane_count;
   axis_depth_[static_cast<size_t>(axis)] = lanes_depth;
   if (!error_.empty()) return otherwise;

@@ -47,6 +47,9 @@ class ElementBuilder {
   // Builds with loads happening only where `predicate` holds too; the value elsewhere is arbitrary.
   NodeId under(NodeId predicate, const std::function<NodeId()>& build);
 
+  // An i32 node as an index of an axis, brought into 0 ... extent-1.
+  Affine bounded_index(NodeId node, int64_t extent);
+
   // An axis of the nest's parallel loops.
   int32_t parallel_axis(int64_t extent);
 
@@ -95,6 +98,7 @@ class ElementBuilder {
   std::vector<Scope> scopes_;
   std::vector<int32_t> node_depth_;
   std::vector<int32_t> axis_depth_;
+  std::map<std::pair<NodeId, int64_t>, Affine> bounded_;  // by node and extent
   NodeId predicate_ = kNoNode;
   ir::SourceLocation location_;
   int32_t recursion_ = 0;

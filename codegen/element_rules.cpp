@@ -44,6 +44,7 @@ NodeId element_random(Builder& b, const Value& v, const Indices& i) {
 
 NodeId element_neg(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_abs(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
+NodeId element_floor(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_exp(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_log(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_sqrt(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
@@ -144,6 +145,33 @@ NodeId element_concat(Builder& b, const Value& v, const Indices& i) {
   return result != kNoNode ? result : b.number(0, v.type.dtype);
 }
 
+NodeId element_window(Builder& b, const Value& v, const Indices& i) {
+  const ir::WindowAttr& attr = std::get<ir::WindowAttr>(v.attr);
+  const size_t rank = b.type(v.operands[0]).rank();
+  Indices operand(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(rank));
+  for (size_t k = 0; k < attr.axes.size(); ++k) {
+    Affine& index = operand[static_cast<size_t>(attr.axes[k])];
+    index = sum(scaled(index, attr.stride[k]), scaled(i[rank + k], attr.dilation[k]));
+  }
+  return b.at(v.operands[0], operand);
+}
+
+// Where an axis of x is looked up, the index is what `indices` holds there.
+NodeId element_gather(Builder& b, const Value& v, const Indices& i) {
+  const ir::GatherAttr& attr = std::get<ir::GatherAttr>(v.attr);
+  const size_t rank = b.type(v.operands[0]).rank(), index_rank = b.type(v.operands[1]).rank();
+  const NodeId entry = b.at(v.operands[1], Indices(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(index_rank)));
+  Indices operand(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(attr.batch));
+  operand.insert(operand.end(), i.begin() + static_cast<std::ptrdiff_t>(index_rank), i.end());
+  const size_t axis = static_cast<size_t>(attr.axis);
+  const int64_t extent = b.type(v.operands[0]).shape[axis];
+  operand.insert(operand.begin() + static_cast<std::ptrdiff_t>(axis), b.bounded_index(entry, extent));
+  if (operand.size() != rank) return b.fail("gather has the wrong number of indices");
+  return b.at(v.operands[0], operand);
+}
+
+NodeId element_fold(Builder& b, const Value& v, const Indices& i) { return fold_rule(b, v, i); }
+NodeId element_scatter_add(Builder& b, const Value& v, const Indices& i) { return scatter_add_rule(b, v, i); }
 NodeId element_reduce(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }
 NodeId element_contract(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }
 

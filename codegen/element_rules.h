@@ -10,4 +10,8 @@ NodeId element_rule(ElementBuilder& builder, const ir::Value& value, const Indic
 // The loops of `reduce` and `contract`, in the order that the attribute names (ir/attr.h, SumOrder).
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
 
+// The loops of `fold` and `scatter_add`, which pull: an element goes over the terms that may be its own.
+NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+
 }  // namespace gradc::codegen

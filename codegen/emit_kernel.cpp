@@ -2,6 +2,8 @@
 
 #include <llvm/IR/Intrinsics.h>
 
+#include <algorithm>
+
 #include "codegen/schedule.h"
 #include "ir/ensure.h"
 
@@ -60,11 +62,43 @@ class KernelEmitter {
   Value* varying_part(const Affine& index, int64_t scale) {
     Value* total = nullptr;
     for (const Affine::Term& term : index.terms) {
-      Value* axis = axes_[at(term.axis)];
+      Value* axis = axis_value(term.axis);
+      if (width_of(axis) > 1) continue;  // see scattered_part
       Value* part = builder_.CreateMul(axis, builder_.getInt64(static_cast<uint64_t>(term.stride * scale)));
       total = total == nullptr ? part : builder_.CreateAdd(total, part);
     }
     return total == nullptr ? builder_.getInt64(0) : total;
+  }
+
+  // The index on an axis, as i64; a vector of the current width where it is dynamic and varies.
+  Value* axis_value(int32_t axis) {
+    const NodeId node = kernel_.axes[at(axis)].node;
+    if (node == kNoNode) return axes_[at(axis)];
+    Value* index = value(node);
+    llvm::Type* type = builder_.getInt64Ty();
+    if (width_of(index) > 1) type = llvm::FixedVectorType::get(type, lanes());
+    return builder_.CreateSExt(index, type);
+  }
+
+  // What dynamic axes add to the index of each element of a vector; null where they add the same to all.
+  Value* scattered_part(const Affine& index) {
+    Value* total = nullptr;
+    for (const Affine::Term& term : index.terms) {
+      if (kernel_.axes[at(term.axis)].node == kNoNode) continue;
+      Value* axis = axis_value(term.axis);
+      if (width_of(axis) == 1) continue;
+      Value* stride = spread(builder_.getInt64(static_cast<uint64_t>(term.stride)), width_);
+      Value* part = builder_.CreateMul(axis, stride);
+      total = total == nullptr ? part : builder_.CreateAdd(total, part);
+    }
+    return total;
+  }
+
+  bool scattered(const Affine& index) const {
+    return width_ > 1 && std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
+             const NodeId node = kernel_.axes[at(term.axis)].node;
+             return node != kNoNode && width_of(values_[at(node)]) > 1;
+           });
   }
 
   // The index of the first element of a vector, or of the only one.
@@ -78,11 +112,15 @@ class KernelEmitter {
   Value* indices(const Affine& index, llvm::IntegerType* type) {
     Value* first = builder_.CreateTrunc(first_index(index), type);
     const int64_t stride = vector_stride(index);
-    if (stride == 0) return first;
-    llvm::SmallVector<llvm::Constant*, 16> steps;
-    for (int lane = 0; lane < width_; ++lane)
-      steps.push_back(llvm::ConstantInt::get(type, static_cast<uint64_t>(lane * stride)));
-    return builder_.CreateAdd(spread(first, width_), llvm::ConstantVector::get(steps));
+    if (stride != 0) {
+      llvm::SmallVector<llvm::Constant*, 16> steps;
+      for (int lane = 0; lane < width_; ++lane)
+        steps.push_back(llvm::ConstantInt::get(type, static_cast<uint64_t>(lane * stride)));
+      first = builder_.CreateAdd(spread(first, width_), llvm::ConstantVector::get(steps));
+    }
+    if (!scattered(index)) return first;
+    Value* rest = builder_.CreateTrunc(scattered_part(index), llvm::FixedVectorType::get(type, lanes()));
+    return builder_.CreateAdd(spread(first, width_), rest);
   }
 
   // --- memory ---
@@ -128,6 +166,7 @@ class KernelEmitter {
     const ir::Space space = buffer(node).storage.space;
     if (context_.registers != nullptr && RegisterMemory::holds(space))
       return context_.registers->load(space, constant_offset(node), node.dtype);
+    if (scattered(node.index)) return from_memory(builder_, node.dtype, load_scattered(node, type));
     const int64_t stride = vector_stride(node.index);
     Value* first = element_pointer(node);
     if (stride == 0) return from_memory(builder_, node.dtype, load_at(node, first, type));
@@ -138,6 +177,26 @@ class KernelEmitter {
       result = builder_.CreateInsertElement(result, load_at(node, element_after(node, first, lane * stride), type),
                                             static_cast<uint64_t>(lane));
     return from_memory(builder_, node.dtype, result);
+  }
+
+  // One by one, each at an address of its own.
+  Value* load_scattered(const Node& node, llvm::Type* type) {
+    Value* all = indices(node.index, builder_.getInt64Ty());
+    Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(type, lanes()));
+    for (int lane = 0; lane < width_; ++lane) {
+      Value* element = builder_.CreateExtractElement(all, static_cast<uint64_t>(lane));
+      result = builder_.CreateInsertElement(result, load_at(node, pointer_to(node, element), type),
+                                            static_cast<uint64_t>(lane));
+    }
+    return result;
+  }
+
+  Value* pointer_to(const Node& node, Value* element) {
+    const Buffer& memory = buffer(node);
+    Value* base =
+        byte_pointer(builder_, context_.pointers[static_cast<size_t>(memory.storage.space)], memory.storage.offset);
+    Value* size = builder_.getInt64(static_cast<uint64_t>(ir::dtype_bytes(memory.dtype)));
+    return builder_.CreateGEP(builder_.getInt8Ty(), base, builder_.CreateMul(element, size));
   }
 
   Value* element_after(const Node& node, Value* first, int64_t distance) {
@@ -155,29 +214,27 @@ class KernelEmitter {
            "a resident program has a predicate that varies");
     Value* condition = value(node.predicate);
     const int64_t stride = vector_stride(node.index);
-    if (stride == 1) {
+    const bool apart = scattered(node.index);
+    if (stride == 1 && !apart) {
       llvm::Type* vector = llvm::FixedVectorType::get(type, lanes());
       return builder_.CreateMaskedLoad(vector, element_pointer(node), alignment(node), spread(condition, width_),
                                        llvm::Constant::getNullValue(vector));
     }
-    const int64_t size = ir::dtype_bytes(node.dtype);
-    Value* base = byte_pointer(builder_, context_.pointers[static_cast<size_t>(buffer(node).storage.space)],
-                               buffer(node).storage.offset);
-    const auto one = [&](Value* holds, int64_t extra) {
-      Value* bytes =
-          builder_.CreateMul(first_index(shifted(node.index, extra)), builder_.getInt64(static_cast<uint64_t>(size)));
-      Value* safe = builder_.CreateSelect(holds, bytes, builder_.getInt64(0));
-      Value* loaded =
-          builder_.CreateAlignedLoad(type, builder_.CreateGEP(builder_.getInt8Ty(), base, safe), alignment(node));
+    const auto one = [&](Value* holds, Value* element) {
+      Value* safe = builder_.CreateSelect(holds, element, builder_.getInt64(0));
+      Value* loaded = load_at(node, pointer_to(node, safe), type);
       return builder_.CreateSelect(holds, loaded, llvm::Constant::getNullValue(type));
     };
-    const bool per_lane = stride != 0 || width_of(condition) > 1;
-    if (!per_lane) return one(condition, 0);
+    const bool per_lane = stride != 0 || apart || width_of(condition) > 1;
+    if (!per_lane) return one(condition, first_index(node.index));
+    Value* all = apart ? indices(node.index, builder_.getInt64Ty()) : nullptr;
     Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(type, lanes()));
     for (int lane = 0; lane < width_; ++lane) {
       Value* holds =
           width_of(condition) > 1 ? builder_.CreateExtractElement(condition, static_cast<uint64_t>(lane)) : condition;
-      result = builder_.CreateInsertElement(result, one(holds, lane * stride), static_cast<uint64_t>(lane));
+      Value* element = apart ? builder_.CreateExtractElement(all, static_cast<uint64_t>(lane))
+                             : first_index(shifted(node.index, lane * stride));
+      result = builder_.CreateInsertElement(result, one(holds, element), static_cast<uint64_t>(lane));
     }
     return result;
   }
@@ -482,7 +539,7 @@ class KernelEmitter {
           kernel_, vector_loop.body,
           [&](NodeId id) {
             const Node& node = kernel_.nodes[at(id)];
-            bool varies = node.index.stride(vector_axis_) != 0 || node.sample.stride(vector_axis_) != 0;
+            bool varies = varies_along(node.index) || varies_along(node.sample);
             for (NodeId operand : node.operands) varies = varies || varies_[at(operand)];
             mark(id, varies || (node.predicate != kNoNode && varies_[at(node.predicate)]));
           },
@@ -497,6 +554,14 @@ class KernelEmitter {
             }
           });
     }
+  }
+
+  bool varies_along(const Affine& index) const {
+    return index.stride(vector_axis_) != 0 ||
+           std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
+             const NodeId node = kernel_.axes[at(term.axis)].node;
+             return node != kNoNode && varies_[at(node)];
+           });
   }
 
   EmitContext& context_;

@@ -11,7 +11,7 @@ namespace gradc::codegen {
 namespace {
 
 using ir::DType;
-using ir::kCommutative, ir::kElementwise, ir::kLeaf, ir::kMovement, ir::kReduction;
+using ir::kAccumulation, ir::kCommutative, ir::kElementwise, ir::kFunction, ir::kLeaf, ir::kMovement, ir::kReduction;
 using ir::Op;
 using llvm::Value;
 
@@ -180,9 +180,28 @@ template <>
 Value* emit<Op::mul>(const Call& c) {
   return c.real() ? c.builder.CreateFMul(c.x[0], c.x[1]) : c.builder.CreateMul(c.x[0], c.x[1]);
 }
+// Without undefined cases: x / 0 = 0, -2^31 / -1 wraps. The remainder has the sign of a; where it is not 0 and b has
+// the other sign, the quotient was rounded up.
+Value* floor_div(IrBuilder& builder, Value* a, Value* b) {
+  const auto number = [&](int64_t value) { return llvm::ConstantInt::getSigned(a->getType(), value); };
+  Value* by_zero = builder.CreateICmpEQ(b, number(0));
+  Value* wraps = builder.CreateAnd(builder.CreateICmpEQ(a, number(INT32_MIN)), builder.CreateICmpEQ(b, number(-1)));
+  Value* divisor = builder.CreateSelect(builder.CreateOr(by_zero, wraps), number(1), b);
+  Value* quotient = builder.CreateSDiv(a, divisor);
+  Value* remainder = builder.CreateSub(a, builder.CreateMul(quotient, divisor));
+  Value* up = builder.CreateAnd(builder.CreateICmpNE(remainder, number(0)),
+                                builder.CreateICmpSLT(builder.CreateXor(remainder, divisor), number(0)));
+  Value* down = builder.CreateSelect(up, builder.CreateSub(quotient, number(1)), quotient);
+  return builder.CreateSelect(by_zero, number(0), down);
+}
 template <>
 Value* emit<Op::div>(const Call& c) {
-  return c.builder.CreateFDiv(c.x[0], c.x[1]);
+  return c.real() ? c.builder.CreateFDiv(c.x[0], c.x[1]) : floor_div(c.builder, c.x[0], c.x[1]);
+}
+template <>
+Value* emit<Op::floor>(const Call& c) {
+  MathBuilder math(c.builder, c.emitter, c.x[0]);
+  return ir::floor_f32(math, c.x[0]);
 }
 
 // Ordered comparison: false where one side is NaN.

@@ -55,7 +55,10 @@ class Hoist {
     for (NodeId operand : node.operands) home = std::max(home, home_[at(operand)]);
     if (node.predicate != kNoNode) home = std::max(home, home_[at(node.predicate)]);
     for (const Affine* index : {&node.index, &node.sample})
-      for (const Affine::Term& term : index->terms) home = std::max(home, depth_of_axis_[at(term.axis)]);
+      for (const Affine::Term& term : index->terms) {
+        const NodeId dynamic = kernel_.axes[at(term.axis)].node;
+        home = std::max(home, dynamic == kNoNode ? depth_of_axis_[at(term.axis)] : home_[at(dynamic)]);
+      }
     return home;
   }
 

@@ -1,5 +1,8 @@
 #include "codegen/kernel.h"
 
+#include <algorithm>
+#include <limits>
+
 namespace gradc::codegen {
 
 int64_t Affine::stride(int32_t axis) const {
@@ -40,9 +43,14 @@ Affine shifted(const Affine& a, int64_t distance) {
   return result;
 }
 
-int32_t Kernel::add_axis(std::string name, int64_t extent) {
-  axes.push_back({std::move(name), extent});
+int32_t Kernel::add_axis(std::string name, int64_t extent, NodeId node) {
+  axes.push_back({std::move(name), extent, node});
   return static_cast<int32_t>(axes.size() - 1);
+}
+
+bool Kernel::is_dynamic(const Affine& index) const {
+  return std::any_of(index.terms.begin(), index.terms.end(),
+                     [&](const Affine::Term& term) { return axes[static_cast<size_t>(term.axis)].node != kNoNode; });
 }
 
 NodeId Kernel::add_node(Node node) {
@@ -57,6 +65,25 @@ Interval interval_of(const Affine& index, const std::vector<Axis>& axes) {
     (reach < 0 ? interval.low : interval.high) += reach;
   }
   return interval;
+}
+
+Interval interval_of(const Kernel& kernel, NodeId id, const std::vector<Axis>& axes, int depth) {
+  constexpr Interval kAny{std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max()};
+  const Node& node = kernel.nodes[static_cast<size_t>(id)];
+  const auto operand = [&](size_t i) { return interval_of(kernel, node.operands[i], axes, depth - 1); };
+  Interval interval = kAny;
+  if (node.dtype != ir::DType::i32) return kAny;
+  if (node.kind == NodeKind::constant) {
+    const int64_t number = static_cast<int64_t>(node.number);
+    interval = {number, number};
+  } else if (node.kind == NodeKind::index) {
+    interval = interval_of(node.index, axes);
+  } else if (node.kind == NodeKind::apply && depth > 0 && (node.op == ir::Op::max || node.op == ir::Op::min)) {
+    const Interval a = operand(0), b = operand(1);
+    interval = node.op == ir::Op::max ? Interval{std::max(a.low, b.low), std::max(a.high, b.high)}
+                                      : Interval{std::min(a.low, b.low), std::min(a.high, b.high)};
+  }
+  return interval.low < kAny.low || interval.high > kAny.high ? kAny : interval;
 }
 
 }  // namespace gradc::codegen

@@ -1,5 +1,7 @@
 // Kernel IR: the loops that compute one planned function. A kernel is a tree of loops over named axes; its leaves are
-// scalar SSA nodes: affine loads and stores, constants, and the elementwise operations of ir/ops.def.
+// scalar SSA nodes: loads and stores, constants, and the elementwise operations of ir/ops.def. Indices are affine in
+// the axes. An axis may also be dynamic: no loop runs it, an i32 node between 0 and extent-1 is its index, and it is
+// printed as that node: `load table[16*%3 + i1]`.
 //
 //   kernel 0 {
 //     parallel i0 in 32, vector 8 {
@@ -107,6 +109,7 @@ struct Loop {
 struct Axis {
   std::string name;
   int64_t extent = 1;
+  NodeId node = kNoNode;  // the index, where the axis is dynamic
 };
 
 struct Kernel {
@@ -116,7 +119,8 @@ struct Kernel {
   Block body;
   ir::SourceLocation location;
 
-  int32_t add_axis(std::string name, int64_t extent);
+  int32_t add_axis(std::string name, int64_t extent, NodeId node = kNoNode);
+  bool is_dynamic(const Affine& index) const;
   NodeId add_node(Node node);
 };
 
@@ -154,5 +158,7 @@ struct Interval {
   int64_t low = 0, high = 0;
 };
 Interval interval_of(const Affine& index, const std::vector<Axis>& axes);
+// The bounds of an i32 node, as far as constants, indices, max and min of these show them within `depth` operations.
+Interval interval_of(const Kernel& kernel, NodeId node, const std::vector<Axis>& axes, int depth = 2);
 
 }  // namespace gradc::codegen

@@ -69,7 +69,10 @@ class Printer {
     return text;
   }
 
-  const std::string& axis_name(int32_t axis) const { return kernel_->axes[static_cast<size_t>(axis)].name; }
+  std::string axis_name(int32_t id) const {
+    const Axis& axis = kernel_->axes[static_cast<size_t>(id)];
+    return axis.node == kNoNode ? axis.name : use(axis.node);
+  }
 
   std::string affine(const Affine& index) const {
     std::string text;

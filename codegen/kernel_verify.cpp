@@ -1,7 +1,8 @@
 // The invariants of kernel IR:
 //   1. Every statement, node, loop, axis and buffer that is referred to exists; no node or loop stands in two places.
 //   2. A node is defined before it is used, in the same block or around it.
-//   3. An index uses axes of loops around it only; `where` stands inside the `lanes` of its axis.
+//   3. An index uses axes of loops around it only, and dynamic axes whose node is defined and known to be in bounds;
+//      stores use none of these. `where` stands inside the `lanes` of its axis.
 //   4. Types: operands of an elementwise operation are what it takes; loads and stores have their buffer's type; what a
 //      loop carries keeps its type.
 //   5. Loads without a predicate, and stores, stay inside their buffer; arena buffers stay inside the arena; data and
@@ -63,8 +64,16 @@ class Verifier {
 
   void check_index(const Affine& index) {
     for (const Affine::Term& term : index.terms) {
-      require(term.axis >= 0 && at(term.axis) < open_axis_.size() && open_axis_[at(term.axis)],
-              "an index uses an axis that is not around it");
+      if (!require(term.axis >= 0 && at(term.axis) < open_axis_.size(), "an index uses an axis that does not exist"))
+        return;
+      const NodeId node = kernel_->axes[at(term.axis)].node;
+      if (node == kNoNode) {
+        require(open_axis_[at(term.axis)], "an index uses an axis that is not around it");
+      } else if (require(defined(node), "an index uses node {} before it is defined", node)) {
+        const Interval reach = interval_of(*kernel_, node, axes_);
+        require(dtype(node) == ir::DType::i32 && reach.low >= 0 && reach.high < kernel_->axes[at(term.axis)].extent,
+                "node {} may leave the axis whose index it is", node);
+      }
     }
   }
 
@@ -113,6 +122,7 @@ class Verifier {
             "{}[{} ... {}] is outside its {} elements", buffer.name, reach.low, reach.high, buffer.elements());
     if (node.kind == NodeKind::load) return;
     require(node.operands.size() == 1 && dtype(node.operands[0]) == node.dtype, "{} stores another type", buffer.name);
+    require(!kernel_->is_dynamic(node.index), "{} is stored at an index that is computed", buffer.name);
     require(buffer.storage.space != ir::Space::data && buffer.storage.space != ir::Space::hyper,
             "{} is written but lies in a space that is read only", buffer.name);
   }
@@ -151,6 +161,7 @@ class Verifier {
   void check(const Loop& loop) {
     if (!require(loop.axis >= 0 && at(loop.axis) < kernel_->axes.size(), "a loop has no axis")) return;
     const Axis& axis = kernel_->axes[at(loop.axis)];
+    require(axis.node == kNoNode, "a loop runs an axis whose index is node {}", axis.node);
     const bool is_where = loop.kind == LoopKind::where;
     require(open_axis_[at(loop.axis)] == is_where, "axis {} is opened twice or never", axis.name);
     require(is_where ? loop.extent >= 1 && loop.extent < axis.extent : loop.extent == axis.extent,

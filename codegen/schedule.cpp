@@ -42,8 +42,7 @@ int64_t work_of(const Kernel& kernel, const Block& block) {
       // Constants and indices are immediates; the functions of ir/math.h and Philox are about as long as this.
       const Node& node = kernel.nodes[at(statement.id)];
       const bool immediate = node.kind == NodeKind::constant || node.kind == NodeKind::index;
-      const bool is_function =
-          node.kind == NodeKind::apply && (node.op == ir::Op::exp || node.op == ir::Op::log || node.op == ir::Op::tanh);
+      const bool is_function = node.kind == NodeKind::apply && ir::op_info(node.op).has(ir::kFunction);
       if (!immediate) work += node.kind == NodeKind::random ? 80 : is_function ? 30 : 1;
       continue;
     }
@@ -102,7 +101,11 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
   int64_t work = 0;
   for (const Kernel& kernel : program.kernels) work += work_of(kernel, kernel.body);
-  if (options.unroll && options.vector_width <= 1 && work <= kMaxResidentWork) {
+  // Registers have no addresses.
+  const bool has_addresses = std::any_of(program.kernels.begin(), program.kernels.end(), [](const Kernel& kernel) {
+    return std::any_of(kernel.axes.begin(), kernel.axes.end(), [](const Axis& axis) { return axis.node != kNoNode; });
+  });
+  if (options.unroll && options.vector_width <= 1 && work <= kMaxResidentWork && !has_addresses) {
     program.resident = true;
     for (Kernel& kernel : program.kernels) {
       hoist(kernel);

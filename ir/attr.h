@@ -92,6 +92,57 @@ struct PadAttr {
   bool operator==(const PadAttr& other) const;  // by bits
 };
 
+// For each of `axes` (ascending) its window: `size` elements, `dilation` apart; neighbours start `stride` apart.
+struct WindowAttr {
+  std::vector<int64_t> axes, size, stride, dilation;
+  template <class Fields>
+  void fields(Fields&& field) {
+    field("axes", axes);
+    field("size", size);
+    field("stride", stride);
+    field("dilation", dilation);
+  }
+  bool operator==(const WindowAttr&) const = default;
+};
+
+// The window that is undone, and what its axes had as extents.
+struct FoldAttr {
+  std::vector<int64_t> axes, size, stride, dilation, extents;
+  template <class Fields>
+  void fields(Fields&& field) {
+    field("axes", axes);
+    field("size", size);
+    field("stride", stride);
+    field("dilation", dilation);
+    field("extents", extents);
+  }
+  WindowAttr window() const { return {axes, size, stride, dilation}; }
+  bool operator==(const FoldAttr&) const = default;
+};
+
+struct GatherAttr {
+  int64_t axis = 0;   // of x: what the indices number; at least `batch`
+  int64_t batch = 0;  // leading axes that x and indices share
+  template <class Fields>
+  void fields(Fields&& field) {
+    field("axis", axis);
+    field("batch", batch);
+  }
+  bool operator==(const GatherAttr&) const = default;
+};
+
+// `axis` and `batch` as of gather, counted on the result; `extent` is that of the axis.
+struct ScatterAttr {
+  int64_t axis = 0, batch = 0, extent = 1;
+  template <class Fields>
+  void fields(Fields&& field) {
+    field("axis", axis);
+    field("batch", batch);
+    field("extent", extent);
+  }
+  bool operator==(const ScatterAttr&) const = default;
+};
+
 struct ReduceAttr {
   ReduceKind kind = ReduceKind::sum;
   std::vector<int64_t> axes;  // ascending; they disappear from the result
@@ -118,8 +169,8 @@ struct ContractAttr {
   bool operator==(const ContractAttr&) const = default;
 };
 
-using Attr =
-    std::variant<NoAttr, ConstantAttr, AxisAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr, ReduceAttr, ContractAttr>;
+using Attr = std::variant<NoAttr, ConstantAttr, AxisAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr, WindowAttr,
+                          FoldAttr, GatherAttr, ScatterAttr, ReduceAttr, ContractAttr>;
 
 // The subscripts taken apart; `valid` is false where the text is not of the form "ab,bc->ac".
 struct Subscripts {

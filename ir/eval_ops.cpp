@@ -66,6 +66,14 @@ constexpr auto mul_of = [](auto a, auto b) { return wrapping(a, b, [](auto x, au
 constexpr auto max_of = [](auto a, auto b) { return b > a ? b : a; };
 constexpr auto min_of = [](auto a, auto b) { return b < a ? b : a; };
 
+// Rounds down; x / 0 = 0, and the one quotient that does not fit wraps around.
+int32_t floor_div_i32(int32_t a, int32_t b) {
+  if (b == 0) return 0;
+  const int64_t quotient = int64_t{a} / b;
+  const bool down = int64_t{a} % b != 0 && (a < 0) != (b < 0);
+  return static_cast<int32_t>(static_cast<uint32_t>(quotient - (down ? 1 : 0)));
+}
+
 template <class T>
 T fma_of(T a, T b, T c) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -107,6 +115,9 @@ void rule_abs(const EvalCall& call) {
     }
   });
 }
+void rule_floor(const EvalCall& call) {
+  map_real(call, [](float x) { return floor_f32(x); }, [](double x) { return std::floor(x); });
+}
 void rule_exp(const EvalCall& call) {
   map_real(call, [](float x) { return exp_f32(x); }, [](double x) { return std::exp(x); });
 }
@@ -128,7 +139,7 @@ void rule_div(const EvalCall& call) {
     if constexpr (std::is_floating_point_v<T>) {
       return a / b;
     } else {
-      return T{0};  // the shape rule admits reals only
+      return static_cast<T>(floor_div_i32(a, b));
     }
   });
 }
@@ -290,6 +301,87 @@ void rule_concat(const EvalCall& call) {
     place_operand(call, *operand, begin);
     begin[axis] += operand->type().shape[axis];
   }
+}
+
+// The strides with which the windows of a tensor of `shape` run over it: for each axis of the windows' tensor.
+std::vector<int64_t> window_strides(const WindowAttr& attr, const Shape& shape) {
+  std::vector<int64_t> strides = row_major_strides(shape);
+  std::vector<int64_t> offsets;
+  for (size_t i = 0; i < attr.axes.size(); ++i) {
+    int64_t& stride = strides[static_cast<size_t>(attr.axes[i])];
+    offsets.push_back(stride * attr.dilation[i]);
+    stride *= attr.stride[i];
+  }
+  strides.insert(strides.end(), offsets.begin(), offsets.end());
+  return strides;
+}
+
+void rule_window(const EvalCall& call) {
+  gather_elements(call, window_strides(std::get<WindowAttr>(call.value.attr), call.operands[0]->type().shape));
+}
+
+// Term by term in the order in which each element takes its own: window offsets outside, positions inside.
+void rule_fold(const EvalCall& call) {
+  const FoldAttr& attr = std::get<FoldAttr>(call.value.attr);
+  const size_t rank = call.value.type.rank();
+  const Shape& all = call.operands[0]->type().shape;
+  const std::vector<int64_t> strides = window_strides(attr.window(), call.value.type.shape);
+  const std::vector<int64_t> operand_strides = row_major_strides(all);
+  // The axes of an operand's vector: those of the windows first.
+  const auto windows_first = [&](const std::vector<int64_t>& values) {
+    std::vector<int64_t> order(values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
+    order.insert(order.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank));
+    return order;
+  };
+  const std::vector<int64_t> to = windows_first(strides), from = windows_first(operand_strides);
+  dispatch(call.value.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const T* x = call.operands[0]->data<T>();
+    T* y = call.result.data<T>();
+    for_each_index(windows_first(all), [&](const std::vector<int64_t>& index, int64_t) {
+      y[dot(index, to)] = add_of(y[dot(index, to)], x[dot(index, from)]);
+    });
+  });
+}
+
+// f(x offset, y offset) for the elements of gather in row-major order: y is what was looked up, x where.
+template <class F>
+void for_each_looked_up(const Tensor& x, const Tensor& indices, const Tensor& y, int64_t axis, int64_t batch, F f) {
+  const int64_t last = x.type().shape[static_cast<size_t>(axis)] - 1;
+  const std::vector<int64_t> x_strides = row_major_strides(x.type().shape);
+  const size_t index_rank = indices.type().rank();
+  std::vector<int64_t> from(x_strides.begin(), x_strides.begin() + static_cast<std::ptrdiff_t>(batch));
+  from.resize(index_rank, 0);
+  for (size_t i = static_cast<size_t>(batch); i < x_strides.size(); ++i) {
+    if (static_cast<int64_t>(i) != axis) from.push_back(x_strides[i]);
+  }
+  std::vector<int64_t> at = row_major_strides(indices.type().shape);
+  at.resize(from.size(), 0);
+  for_each_index(y.type().shape, [&](const std::vector<int64_t>& index, int64_t i) {
+    const int64_t entry = std::clamp<int64_t>(indices.data<int32_t>()[dot(index, at)], 0, last);
+    f(dot(index, from) + entry * x_strides[static_cast<size_t>(axis)], i);
+  });
+}
+
+void rule_gather(const EvalCall& call) {
+  const GatherAttr& attr = std::get<GatherAttr>(call.value.attr);
+  const Tensor& x = *call.operands[0];
+  dispatch(call.value.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for_each_looked_up(x, *call.operands[1], call.result, attr.axis, attr.batch,
+                       [&](int64_t from, int64_t to) { call.result.data<T>()[to] = x.data<T>()[from]; });
+  });
+}
+
+void rule_scatter_add(const EvalCall& call) {
+  const ScatterAttr& attr = std::get<ScatterAttr>(call.value.attr);
+  const Tensor& updates = *call.operands[0];
+  dispatch(call.value.type.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    T* y = call.result.data<T>();
+    for_each_looked_up(call.result, *call.operands[1], updates, attr.axis, attr.batch,
+                       [&](int64_t to, int64_t from) { y[to] = add_of(y[to], updates.data<T>()[from]); });
+  });
 }
 
 // --- sums ---

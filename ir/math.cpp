@@ -2,6 +2,11 @@
 
 namespace gradc::ir {
 
+float floor_f32(float x) {
+  FloatBuilder builder;
+  return floor_f32(builder, x);
+}
+
 float exp_f32(float x) {
   FloatBuilder builder;
   return exp_f32(builder, x);

@@ -20,6 +20,20 @@
 
 namespace gradc::ir {
 
+// The largest integer not above x; -0 and infinities stay.
+template <class B>
+typename B::F floor_f32(B& b, typename B::F x) {
+  using F = typename B::F;
+  using I = typename B::I;
+  // Up to 2^23 adding 2^23 to |x| rounds it to an integer; from there on every float is one.
+  const F limit = b.constant(0x1p23f);
+  const I sign = b.int_and(b.bits(x), b.int_constant(0x80000000));
+  const F a = b.from_bits(b.int_and(b.bits(x), b.int_constant(0x7fffffff)));
+  const F nearest = b.from_bits(b.int_or(b.bits(b.sub(b.add(a, limit), limit)), sign));
+  const F below = b.select(b.less(x, nearest), b.sub(nearest, b.constant(1.0f)), nearest);
+  return b.select(b.less(a, limit), below, x);
+}
+
 // exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2 (two-part ln 2: Cody and Waite, Software Manual for the
 // Elementary Functions, 1980), exp(r) = 1 + r + r^2 q(r).
 template <class B>
@@ -137,6 +151,7 @@ struct FloatBuilder {
   I int_ashr(I x, int count) const { return static_cast<uint32_t>(static_cast<int32_t>(x) >> count); }
 };
 
+float floor_f32(float x);
 float exp_f32(float x);
 float log_f32(float x);
 float tanh_f32(float x);

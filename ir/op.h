@@ -24,6 +24,8 @@ enum OpTraits : uint32_t {
   kReduction = 4,
   kCommutative = 8,
   kLeaf = 16,
+  kAccumulation = 32,
+  kFunction = 64,
 };
 inline constexpr int kVariadic = -1;  // one or more operands
 inline constexpr int kContract = -2;  // two or three

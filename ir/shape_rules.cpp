@@ -110,6 +110,7 @@ Result<Type> rule_random(const Query& q) {
 
 Result<Type> rule_neg(const Query& q) { return same_number(q); }
 Result<Type> rule_abs(const Query& q) { return same_number(q); }
+Result<Type> rule_floor(const Query& q) { return same_float(q); }
 Result<Type> rule_exp(const Query& q) { return same_float(q); }
 Result<Type> rule_log(const Query& q) { return same_float(q); }
 Result<Type> rule_sqrt(const Query& q) { return same_float(q); }
@@ -117,7 +118,7 @@ Result<Type> rule_tanh(const Query& q) { return same_float(q); }
 Result<Type> rule_add(const Query& q) { return same_number(q); }
 Result<Type> rule_sub(const Query& q) { return same_number(q); }
 Result<Type> rule_mul(const Query& q) { return same_number(q); }
-Result<Type> rule_div(const Query& q) { return same_float(q); }
+Result<Type> rule_div(const Query& q) { return same_number(q); }
 Result<Type> rule_max(const Query& q) { return same_number(q); }
 Result<Type> rule_min(const Query& q) { return same_number(q); }
 Result<Type> rule_fma(const Query& q) { return same_float(q); }
@@ -240,6 +241,119 @@ Status check_block(const SumOrder& order, int64_t first_reduced) {
   const bool splits = order.kind == SumOrder::Kind::lanes && order.axis == first_reduced && order.block % kLanes != 0;
   if (splits) return error("a block of {} indices on the lane axis; it must be a multiple of 16", order.block);
   return success();
+}
+
+// How many windows fit onto each listed axis of `shape`. Indices of such axes are computed as i32.
+Result<Shape> window_counts(const WindowAttr& attr, const Shape& shape) {
+  const size_t count = attr.axes.size();
+  if (count == 0 || !ascending_axes(attr.axes, shape.size())) {
+    return error("axes must ascend, be at least one, and stay below {}", shape.size());
+  }
+  if (attr.size.size() != count || attr.stride.size() != count || attr.dilation.size() != count) {
+    return error("needs a size, a stride and a dilation for each of its {} axes", count);
+  }
+  Shape counts;
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t extent = shape[static_cast<size_t>(attr.axes[i])];
+    if (extent < 1 || extent > INT32_MAX) return error("axis {} has an extent of {}", attr.axes[i], extent);
+    const int64_t size = attr.size[i], stride = attr.stride[i], dilation = attr.dilation[i];
+    const bool sensible = size >= 1 && stride >= 1 && dilation >= 1 && stride <= INT32_MAX && dilation <= INT32_MAX;
+    const int64_t gaps = size - 1;
+    if (!sensible || gaps > extent - 1 || (gaps > 0 && dilation > (extent - 1) / gaps)) {
+      return error("a window of size {}, stride {}, dilation {} does not fit axis {} of extent {}", size, stride,
+                   dilation, attr.axes[i], extent);
+    }
+    counts.push_back((extent - gaps * dilation - 1) / stride + 1);
+  }
+  return counts;
+}
+
+Result<Type> rule_window(const Query& q) {
+  const WindowAttr& attr = std::get<WindowAttr>(q.attr);
+  Type type = q.operands[0];
+  const Result<Shape> counts = window_counts(attr, type.shape);
+  if (!counts) return Error{counts.error()};
+  for (size_t i = 0; i < attr.axes.size(); ++i) type.shape[static_cast<size_t>(attr.axes[i])] = (*counts)[i];
+  type.shape.insert(type.shape.end(), attr.size.begin(), attr.size.end());
+  return checked(type);
+}
+
+Result<Type> rule_fold(const Query& q) {
+  const FoldAttr& attr = std::get<FoldAttr>(q.attr);
+  const Type& operand = q.operands[0];
+  if (operand.dtype == DType::boolean) return error("takes numbers, not {}", to_string(operand));
+  if (attr.axes.size() > operand.rank() || attr.extents.size() != attr.axes.size() ||
+      !ascending_axes(attr.axes, operand.rank() - attr.axes.size())) {
+    return error("axes must ascend, have an extent each, and be axes of the result of folding {}", to_string(operand));
+  }
+  Type type = operand;
+  type.shape.resize(operand.rank() - attr.axes.size());
+  for (size_t i = 0; i < attr.axes.size(); ++i) type.shape[static_cast<size_t>(attr.axes[i])] = attr.extents[i];
+  const Result<Type> result = checked(type);
+  if (!result) return result;
+  const Attr window = attr.window();
+  const Result<Type> windows = rule_window({{*result}, window, q.requested});
+  if (!windows) return windows;
+  if (*windows != operand) {
+    return error("the windows of {} are {}, not {}", to_string(*result), to_string(*windows), to_string(operand));
+  }
+  return result;
+}
+
+// [batch axes.., the other axes of indices.., the other axes of x..]
+Result<Type> gathered(const Type& x, const Type& indices, int64_t axis, int64_t batch) {
+  if (indices.dtype != DType::i32) return error("indices are i32, not {}", to_string(indices));
+  if (batch < 0 || batch > axis || axis >= static_cast<int64_t>(x.rank()) ||
+      batch > static_cast<int64_t>(indices.rank())) {
+    return error("axis {} past {} shared axes, of {} with indices {}", axis, batch, to_string(x), to_string(indices));
+  }
+  const size_t shared = static_cast<size_t>(batch);
+  if (!std::equal(x.shape.begin(), x.shape.begin() + batch, indices.shape.begin())) {
+    return error("the first {} axes of {} and {} differ", batch, to_string(x), to_string(indices));
+  }
+  if (x.shape[static_cast<size_t>(axis)] > INT32_MAX) return error("axis {} of {} is too long", axis, to_string(x));
+  Type type{x.dtype, indices.shape};
+  for (size_t i = shared; i < x.rank(); ++i) {
+    if (static_cast<int64_t>(i) != axis) type.shape.push_back(x.shape[i]);
+  }
+  return checked(type);
+}
+
+Result<Type> rule_gather(const Query& q) {
+  const GatherAttr& attr = std::get<GatherAttr>(q.attr);
+  return gathered(q.operands[0], q.operands[1], attr.axis, attr.batch);
+}
+
+Result<Type> rule_scatter_add(const Query& q) {
+  const ScatterAttr& attr = std::get<ScatterAttr>(q.attr);
+  const Type& updates = q.operands[0];
+  const Type& indices = q.operands[1];
+  if (updates.dtype == DType::boolean) return error("takes numbers, not {}", to_string(updates));
+  const int64_t index_rank = static_cast<int64_t>(indices.rank());
+  const bool batch_fits = attr.batch >= 0 && attr.batch <= index_rank;
+  const int64_t rank = batch_fits ? static_cast<int64_t>(updates.rank()) - index_rank + attr.batch + 1 : 0;
+  if (attr.axis < attr.batch || attr.axis >= rank) {
+    return error("axis {} past {} shared axes, for {} with indices {}", attr.axis, attr.batch, to_string(updates),
+                 to_string(indices));
+  }
+  Type type{updates.dtype, {}};
+  for (int64_t i = 0; i < rank; ++i) {
+    const int64_t rest = i - attr.batch - (i > attr.axis ? 1 : 0);  // which of the axes behind those of indices
+    if (i == attr.axis) {
+      type.shape.push_back(attr.extent);
+    } else {
+      type.shape.push_back(
+          updates.shape[i < attr.batch ? static_cast<size_t>(i) : indices.rank() + static_cast<size_t>(rest)]);
+    }
+  }
+  const Result<Type> result = checked(type);
+  if (!result) return result;
+  const Result<Type> looked_up = gathered(*result, indices, attr.axis, attr.batch);
+  if (!looked_up) return looked_up;
+  if (*looked_up != updates) {
+    return error("updates must be {}, not {}", to_string(*looked_up), to_string(updates));
+  }
+  return result;
 }
 
 Result<Type> rule_reduce(const Query& q) {

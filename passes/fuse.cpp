@@ -1,9 +1,10 @@
 // Decides which values are stored; everything else is computed inside the kernels that use it. Then groups the stored
 // values into kernels. Sets Value::kernel.
 //
-// Stored are: results; what a contract reads (its operands, behind movements); the operand of a reshape that changes
-// more than extents of 1; sums that anything but one elementwise chain uses; and values used more than once, or
-// repeated by a broadcast, that cost more than they are worth computing again.
+// Stored are: results; what a contract or a scatter_add reads and what a gather looks up in (the operands, behind
+// movements); the operand of a reshape that changes more than extents of 1; sums that anything but one elementwise
+// chain uses; and values used more than once, or repeated by a broadcast, a window, a gather or a fold, that cost more
+// than they are worth computing again.
 //
 // A stored value joins an earlier kernel of the same shape where the two share something that they read, and where
 // neither then reads what the other stores except at the same index. A value that only one kernel reads, at the same
@@ -33,12 +34,20 @@ constexpr size_t kMostStoresPerKernel = 8;
 int weight(Op op) {
   const ir::OpInfo& info = ir::op_info(op);
   if (info.has(ir::kLeaf) || info.has(ir::kMovement) || op == Op::cast || op == Op::stop_gradient) return 0;
-  const bool dear =
-      op == Op::exp || op == Op::log || op == Op::tanh || op == Op::div || op == Op::sqrt || op == Op::random;
+  const bool dear = info.has(ir::kFunction) || op == Op::div || op == Op::sqrt || op == Op::random;
   return dear ? kDear : 1;
 }
 
-bool is_sum(const Value& value) { return ir::op_info(value.op).has(ir::kReduction); }
+bool is_sum(const Value& value) {
+  return ir::op_info(value.op).has(ir::kReduction) || ir::op_info(value.op).has(ir::kAccumulation);
+}
+
+// Uses each element of its operand once. With a longer stride the kernel tries offsets that have no window.
+bool folds_each_once(const Value& value) {
+  const ir::FoldAttr* fold = std::get_if<ir::FoldAttr>(&value.attr);
+  return fold != nullptr &&
+         std::all_of(fold->stride.begin(), fold->stride.end(), [](int64_t stride) { return stride == 1; });
+}
 
 // Every result gets a value of its own that a kernel can store (unless an argument is its own new value): a further
 // result of the same value, an argument or a table handed out, becomes a copy.
@@ -94,6 +103,7 @@ class Fusion {
     while (!is_argument(id)) {
       const Value& value = func_[id];
       const bool follows = value.op == Op::broadcast || value.op == Op::permute || value.op == Op::slice ||
+                           value.op == Op::window ||
                            (value.op == Op::reshape && is_unit_reshape(func_[value.operands[0]].type, value.type));
       if (!follows) break;
       id = value.operands[0];
@@ -108,11 +118,14 @@ class Fusion {
     for (const ir::FuncResult& result : func_.results) require(result.value);
     for (uint32_t i = 0; i < func_.size(); ++i) {
       const Value& value = func_.values[i];
-      if (value.op == Op::contract) {
-        for (size_t k : {0u, 1u}) {
-          const ValueId base = base_of(value.operands[k]);
-          if (!is_free(base)) require(base);
-        }
+      // Both operands of a contract are read again and again; so are those of scatter_add, and the table of gather is
+      // read anywhere.
+      const size_t read_often = value.op == Op::contract || value.op == Op::scatter_add ? 2
+                                : value.op == Op::gather                                ? 1
+                                                                                        : 0;
+      for (size_t k = 0; k < read_often; ++k) {
+        const ValueId base = base_of(value.operands[k]);
+        if (!is_free(base)) require(base);
       }
       if (value.op == Op::reshape && !is_unit_reshape(func_[value.operands[0]].type, value.type)) {
         const ValueId base = base_of_alias(value.operands[0]);
@@ -126,7 +139,8 @@ class Fusion {
     return id;
   }
 
-  // A sum may stay inside the one elementwise chain that uses it, up to the value that this chain ends in.
+  // A sum may stay inside the one elementwise chain that uses it, up to the value that this chain ends in; a fold that
+  // uses each element once may be part of the chain: then the terms of a transposed convolution are never stored.
   void store_sums() {
     std::vector<bool> reaches_store(func_.size(), false);  // through one elementwise chain
     for (uint32_t i = static_cast<uint32_t>(func_.size()); i-- > func_.parameter_count;) {
@@ -136,7 +150,8 @@ class Fusion {
         const bool as_init = func_[user].op == Op::contract && func_[user].operands.size() == 3 &&
                              func_[user].operands[2] == ValueId{i} && func_[user].operands[0] != ValueId{i} &&
                              func_[user].operands[1] != ValueId{i};
-        const bool keeps_index = as_init || ir::op_info(func_[user].op).has(ir::kElementwise);
+        const bool keeps_index =
+            as_init || ir::op_info(func_[user].op).has(ir::kElementwise) || folds_each_once(func_[user]);
         reaches_store[i] = keeps_index && (stored_[user.index] || reaches_store[user.index]);
       }
       if (is_sum(value) && !stored_[i] && !reaches_store[i]) stored_[i] = true;
@@ -153,7 +168,10 @@ class Fusion {
       if (stored_[i] || users_[i].empty()) continue;
       const int limit = value.type.elements() == 1 ? kRecomputeScalar : kRecomputeTensor;
       const bool repeated = std::any_of(users_[i].begin(), users_[i].end(), [&](ValueId user) {
-        return func_[user].op == Op::broadcast && func_[user].type.elements() > value.type.elements();
+        const Value& use = func_[user];
+        const bool spreads = use.op == Op::broadcast || use.op == Op::window || use.op == Op::gather;
+        const bool tries = use.op == Op::fold && !folds_each_once(use);
+        return tries || (spreads && use.type.elements() > value.type.elements());
       });
       if ((users_[i].size() > 1 || repeated) && cost[i] > limit) {
         stored_[i] = true;

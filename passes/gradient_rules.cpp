@@ -40,6 +40,9 @@ void rule_abs(const GradientCall& c) {
   c.contribute(0, b.select(b.binary(Op::less, zero, x), c.gradient, negative));
 }
 
+// y = floor x: dx = 0, which nothing needs to be told
+void rule_floor(const GradientCall&) {}
+
 // y = e^x: dx = g y
 void rule_exp(const GradientCall& c) { c.contribute(0, c.builder.mul(c.gradient, c.result)); }
 
@@ -167,6 +170,36 @@ void rule_concat(const GradientCall& c) {
     slice.end[axis] = begin;
     if (c.wanted(i)) c.contribute(i, c.builder.create(Op::slice, {c.gradient}, slice));
   }
+}
+
+// y = every window of x: dx adds the windows up
+void rule_window(const GradientCall& c) {
+  const ir::WindowAttr attr = std::get<ir::WindowAttr>(c.value().attr);
+  const ir::Shape& shape = c.builder.type(c.operand(0)).shape;
+  ir::FoldAttr fold{attr.axes, attr.size, attr.stride, attr.dilation, {}};
+  for (int64_t axis : attr.axes) fold.extents.push_back(shape[static_cast<size_t>(axis)]);
+  c.contribute(0, c.builder.create(Op::fold, {c.gradient}, fold));
+}
+
+// y = the windows of x added up: dx = every window of g
+void rule_fold(const GradientCall& c) {
+  const ir::WindowAttr window = std::get<ir::FoldAttr>(c.value().attr).window();
+  c.contribute(0, c.builder.create(Op::window, {c.gradient}, window));
+}
+
+// y = x[indices]: dx[p] = sum of g where the index is p
+void rule_gather(const GradientCall& c) {
+  const ir::GatherAttr attr = std::get<ir::GatherAttr>(c.value().attr);
+  const int64_t extent = c.builder.type(c.operand(0)).shape[static_cast<size_t>(attr.axis)];
+  const ir::ScatterAttr scatter{attr.axis, attr.batch, extent};
+  c.contribute(0, c.builder.create(Op::scatter_add, {c.gradient, c.operand(1)}, scatter));
+}
+
+// y[p] = sum of updates where the index is p: d updates = g[indices]
+void rule_scatter_add(const GradientCall& c) {
+  const ir::ScatterAttr attr = std::get<ir::ScatterAttr>(c.value().attr);
+  const ir::GatherAttr gather{attr.axis, attr.batch};
+  c.contribute(0, c.builder.create(Op::gather, {c.gradient, c.operand(1)}, gather));
 }
 
 // --- sums ---

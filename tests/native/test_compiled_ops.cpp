@@ -35,13 +35,20 @@ TEST_CASE("compiled: elementwise operations") {
     check(unary(op, "f32", "f32"));
     check(unary(op, "i32", "i32"));
   }
-  for (const char* op : {"exp", "log", "tanh", "sqrt", "stop_gradient"}) check(unary(op, "f32", "f32"));
+  for (const char* op : {"floor", "exp", "log", "tanh", "sqrt", "stop_gradient"}) check(unary(op, "f32", "f32"));
   check(unary("logical_not", "bool", "bool"));
   for (const char* op : {"add", "sub", "mul", "max", "min"}) {
     check(binary(op, "f32", "f32"));
     check(binary(op, "i32", "i32"));
   }
   check(binary("div", "f32", "f32"));
+  check(binary("div", "i32", "i32"));
+  for (int divisor : {-2147483647 - 1, -7, -1, 0, 1, 2, 3, 10, 2147483647}) {
+    check(fmt::format(
+        "func @f(%a: i32[37] data) -> (y: i32[37], z: i32[37]) {{\n  %0 = constant {{{0}}} : i32[37]\n  %1 = "
+        "div %a, %0 : i32[37]\n  %2 = div %0, %a : i32[37]\n  return %1, %2\n}}\n",
+        divisor));
+  }
   for (const char* op : {"less", "less_equal", "equal"}) {
     check(binary(op, "f32", "bool"));
     check(binary(op, "i32", "bool"));

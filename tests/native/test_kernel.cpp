@@ -14,6 +14,7 @@ using codegen::KernelProgram;
 using codegen::Loop;
 using codegen::LoopKind;
 using codegen::Node;
+using codegen::NodeId;
 using codegen::NodeKind;
 
 // c[i] = sum over j of a[4*i + j], started at b[i]
@@ -113,6 +114,80 @@ TEST_CASE("kernel: a sum in lanes with a part of a round at its end") {
   }
 }
 )");
+}
+
+TEST_CASE("kernel: an index that is looked up is brought into bounds") {
+  codegen::Options options;
+  options.vector_width = 8;
+  CHECK(lowered(R"(func @look(%t: f32[11,32] data, %i: i32[5] data) -> (y: f32[5,32]) {
+  %0 = gather %t, %i {axis = 0, batch = 0} : f32[5,32]
+  return %0
+}
+)",
+                options) == R"(kernels @look, arena 0 bytes {
+  buffer t = data + 0 : f32[352]
+  buffer i = data + 1408 : i32[5]
+  buffer v0 = result + 0 : f32[160]
+  kernel 0 {
+    %0 = constant 10 : i32
+    %1 = constant 0 : i32
+    parallel i0 in 5 {
+      %2 = load i[i0] : i32
+      %3 = min %2, %0 : i32
+      %4 = max %3, %1 : i32
+      parallel i1 in 32, vector 8 {
+        %5 = load t[i1 + 32*%4] : f32
+        store v0[32*i0 + i1], %5
+      }
+    }
+  }
+}
+)");
+}
+
+TEST_CASE("kernel: the verifier holds indices that are looked up to their bounds") {
+  KernelProgram program = row_sums();
+  Kernel& kernel = program.kernels[0];
+  program.buffers.push_back({"n", {ir::Space::data, 64}, ir::DType::i32, 3});
+  const NodeId entry =
+      kernel.add_node({.kind = NodeKind::load, .dtype = ir::DType::i32, .buffer = 3, .index = codegen::axis_index(0)});
+  const NodeId last = kernel.add_node({.kind = NodeKind::constant, .dtype = ir::DType::i32, .number = 2});
+  const NodeId zero = kernel.add_node({.kind = NodeKind::constant, .dtype = ir::DType::i32, .number = 0});
+  const NodeId low =
+      kernel.add_node({.kind = NodeKind::apply, .dtype = ir::DType::i32, .op = ir::Op::min, .operands = {entry, last}});
+  const NodeId index =
+      kernel.add_node({.kind = NodeKind::apply, .dtype = ir::DType::i32, .op = ir::Op::max, .operands = {low, zero}});
+  codegen::Block& body = kernel.loops[0].body;
+  body.insert(body.begin(), {{false, entry}, {false, last}, {false, zero}, {false, low}, {false, index}});
+  const int32_t axis = kernel.add_axis("", 3, index);
+  SUBCASE("inside") {
+    kernel.nodes[0].index = codegen::axis_index(axis);
+    CHECK(codegen::verify(program) == "");
+  }
+  SUBCASE("the buffer is shorter than the axis") {
+    kernel.nodes[0].index = codegen::axis_index(axis);
+    program.buffers[1].elements = 2;
+    CHECK(codegen::verify(program) == "kernel 0: b[0 ... 2] is outside its 2 elements");
+  }
+  SUBCASE("not known to be inside") {
+    kernel.axes[2].node = low;
+    kernel.nodes[0].index = codegen::axis_index(axis);
+    CHECK(codegen::verify(program) == "kernel 0: node 9 may leave the axis whose index it is");
+  }
+  SUBCASE("before it is defined") {
+    body.push_back(body[4]);
+    body.erase(body.begin() + 4);
+    kernel.nodes[0].index = codegen::axis_index(axis);
+    CHECK(codegen::verify(program) == "kernel 0: an index uses node 10 before it is defined");
+  }
+  SUBCASE("a store") {
+    kernel.nodes[5].index = codegen::axis_index(axis);
+    CHECK(codegen::verify(program) == "kernel 0: c is stored at an index that is computed");
+  }
+  SUBCASE("a loop") {
+    kernel.loops[0].axis = axis;
+    CHECK(codegen::verify(program) == "kernel 0: a loop runs an axis whose index is node 10");
+  }
 }
 
 TEST_CASE("kernel: the verifier names what is wrong") {

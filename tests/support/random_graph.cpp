@@ -102,7 +102,7 @@ class Generator {
   ValueId bounded(ValueId x) { return options_.smooth ? builder_.unary(Op::tanh, x) : x; }
 
   bool step() {
-    switch (below(16)) {
+    switch (below(20)) {
       case 0:
       case 1:
         return unary();
@@ -129,6 +129,14 @@ class Generator {
       case 13:
       case 14:
         return contract();
+      case 15:
+        return window();
+      case 16:
+        return convolution();
+      case 17:
+        return gather();
+      case 18:
+        return scatter_add();
       default:
         return leaf();
     }
@@ -136,7 +144,9 @@ class Generator {
 
   bool unary() {
     const ValueId x = any_real();
-    switch (below(8)) {
+    switch (below(9)) {
+      case 8:
+        return keep(builder_.unary(Op::floor, x));
       case 0:
         return keep(builder_.neg(x));
       case 1:
@@ -314,6 +324,89 @@ class Generator {
     const ValueId sum = builder_.contract(a, b, lhs + "," + rhs + "->" + result);
     if (chance(30)) return keep(builder_.add(sum, like(shape(sum))));
     return keep(sum);
+  }
+
+  // Windows along one or two axes; where they were made by hand, folded again.
+  bool window() {
+    const ValueId x = any_real();
+    const Shape from = shape(x);
+    ir::WindowAttr attr;
+    int64_t total = 1;
+    for (size_t i = 0; i < from.size() && attr.axes.size() < 2; ++i) {
+      if (!chance(70)) continue;
+      attr.axes.push_back(static_cast<int64_t>(i));
+      attr.size.push_back(1 + below(static_cast<int>(std::min<int64_t>(from[i], 4))));
+      const int64_t gaps = attr.size.back() - 1;
+      attr.dilation.push_back(gaps > 0 ? 1 + below(static_cast<int>(std::min<int64_t>((from[i] - 1) / gaps, 3))) : 1);
+      attr.stride.push_back(1 + below(3));
+      total *= attr.size.back();
+    }
+    if (attr.axes.empty() || elements(from) * total > 2500) return false;
+    const ValueId windows = keep_last(builder_.create(Op::window, {x}, attr));
+    if (chance(50)) return true;
+    ir::FoldAttr fold{attr.axes, attr.size, attr.stride, attr.dilation, {}};
+    for (int64_t axis : attr.axes) fold.extents.push_back(from[static_cast<size_t>(axis)]);
+    const ValueId weighted = builder_.mul(bounded(windows), like(shape(windows)));
+    return keep(builder_.create(Op::fold, {chance(50) ? weighted : windows}, fold));
+  }
+  ValueId keep_last(ValueId id) {
+    keep(id);
+    return id;
+  }
+
+  // A contract over windows, whose gradient is the fold of a contract.
+  bool convolution() {
+    const ValueId x = bounded(any_real());
+    const Shape from = shape(x);
+    if (from.empty() || from.size() > 2 || from.back() < 3 || elements(from) > 300) return false;
+    const int64_t axis = static_cast<int64_t>(from.size()) - 1, size = 2 + below(2), channels = 1 + below(5);
+    const int64_t stride = chance(70) ? 1 : 2, count = (from.back() - size) / stride + 1;
+    const ValueId windows = builder_.create(Op::window, {x}, ir::WindowAttr{{axis}, {size}, {stride}, {1}});
+    if (from.size() == 1) return keep(builder_.contract(windows, like({channels, size}), "xu,ou->ox"));
+    if (chance(50)) return keep(builder_.contract(windows, like({channels, from[0], size}), "cxu,ocu->ox"));
+    const ValueId back = builder_.contract(like({channels, count}), like({channels, from[0], size}), "ox,ocu->cxu");
+    const ir::FoldAttr fold{{1}, {size}, {stride}, {1}, {from.back()}};
+    return keep(builder_.create(Op::fold, {back}, fold));
+  }
+
+  // i32 of this shape, many of them in 0 ... extent-1: an existing one, one made from the index, or a table.
+  ValueId indices(const Shape& wanted, int64_t extent) {
+    const ir::Type type{DType::i32, wanted};
+    for (ValueId id : integers_) {
+      if (shape(id) == wanted && chance(50)) return id;
+    }
+    if (!wanted.empty() && chance(50)) {
+      const ValueId count = builder_.iota(below(static_cast<int>(wanted.size())), wanted);
+      const ValueId scaled = builder_.mul(count, builder_.constant(below(7) - 2, type));
+      return keep_last(builder_.div(scaled, builder_.constant(below(5) - 1, type)));
+    }
+    if (elements(wanted) > 60) return builder_.constant(below(static_cast<int>(extent)), type);
+    ir::ConstantAttr table;
+    for (int64_t i = 0; i < elements(wanted); ++i) table.values.push_back(below(static_cast<int>(extent) + 2) - 1);
+    return keep_last(builder_.create(Op::constant, {}, table, type));
+  }
+
+  bool gather() {
+    const ValueId x = any_real();
+    const Shape from = shape(x);
+    if (from.empty()) return false;
+    const int axis = below(static_cast<int>(from.size())), batch = below(axis + 1);
+    Shape index(from.begin(), from.begin() + batch);
+    for (int more = below(3); more > 0; --more) index.push_back(extent());
+    if (elements(from) * elements(index) > 4000) return false;
+    const ValueId entries = indices(index, from[static_cast<size_t>(axis)]);
+    return keep(builder_.create(Op::gather, {x, entries}, ir::GatherAttr{axis, batch}));
+  }
+
+  bool scatter_add() {
+    const ValueId x = any_real();
+    const Shape from = shape(x);
+    const int index_rank = below(static_cast<int>(from.size()) + 1), batch = below(index_rank + 1);
+    const int axis = batch + below(static_cast<int>(from.size()) - index_rank + 1);
+    const ir::ScatterAttr attr{axis, batch, extent()};
+    if (elements(from) * attr.extent > 6000) return false;
+    const Shape index(from.begin(), from.begin() + index_rank);
+    return keep(builder_.create(Op::scatter_add, {x, indices(index, attr.extent)}, attr));
   }
 
   bool leaf() {

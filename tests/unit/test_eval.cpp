@@ -130,6 +130,97 @@ TEST_CASE("movement") {
              {1, 2, 3, 1, 2, 4, 5, 6, 4, 5}));
 }
 
+TEST_CASE("floor and the division of integers round down") {
+  CHECK(same(unary("floor", "1.5, -1.5, -0, -0.25, 8388609, -inf, nan", 7), {1, -2, -0.0, -1, 8388609, -kInf, kNan}));
+  CHECK(same(unary("floor", "3, 0.9999999, -8388607.5, 1e30", 4), {3, 0, -8388608, static_cast<double>(1e30f)}));
+  CHECK(same(y("f64[2]", "%x = constant {[-0.1, 7.9]} : f64[2]\n%y = floor %x : f64[2]"), {-1, 7}));
+  CHECK(same(y("i32[9]",
+               "%a = constant {[7, -7, 7, -7, 6, 5, 0, -2147483648, -2147483648]} : i32[9]\n"
+               "%b = constant {[2, 2, -2, -2, -3, 0, 5, -1, 2]} : i32[9]\n%y = div %a, %b : i32[9]"),
+             {3, -4, -4, 3, -2, 0, 0, -2147483648.0, -1073741824}));
+}
+
+TEST_CASE("window") {
+  const std::string row = "%x = constant {[1, 2, 3, 4, 5]} : f32[5]\n";
+  CHECK(same(y("f32[3,3]", row + "%y = window %x {axes = [0], size = [3], stride = [1], dilation = [1]} : f32[3,3]"),
+             {1, 2, 3, 2, 3, 4, 3, 4, 5}));
+  // The last element belongs to no whole window of stride 2 and size 2.
+  CHECK(same(y("f32[2,2]", row + "%y = window %x {axes = [0], size = [2], stride = [2], dilation = [1]} : f32[2,2]"),
+             {1, 2, 3, 4}));
+  CHECK(same(y("f32[1,3]", row + "%y = window %x {axes = [0], size = [3], stride = [1], dilation = [2]} : f32[1,3]"),
+             {1, 3, 5}));
+  CHECK(same(
+      y("f32[1,2,2,2]", kMatrix + "%y = window %x {axes = [0, 1], size = [2, 2], stride = [1, 1], dilation = [1, 1]} : "
+                                  "f32[1,2,2,2]"),
+      {1, 2, 4, 5, 2, 3, 5, 6}));
+  CHECK(same(y("f32[2,2,2]", kMatrix + "%y = window %x {axes = [1], size = [2], stride = [1], dilation = [1]} : "
+                                       "f32[2,2,2]"),
+             {1, 2, 2, 3, 4, 5, 5, 6}));
+}
+
+TEST_CASE("fold") {
+  const std::string windows = "%x = constant {[1, 2, 3, 4, 5, 6]} : f32[3,2]\n";
+  CHECK(same(y("f32[4]",
+               windows + "%y = fold %x {axes = [0], size = [2], stride = [1], dilation = [1], extents = [4]} : f32[4]"),
+             {1, 5, 9, 6}));
+  CHECK(same(y("f32[7]",
+               windows + "%y = fold %x {axes = [0], size = [2], stride = [2], dilation = [1], extents = [7]} : f32[7]"),
+             {1, 2, 3, 4, 5, 6, 0}));
+  CHECK(same(y("f32[5]",
+               windows + "%y = fold %x {axes = [0], size = [2], stride = [1], dilation = [2], extents = [5]} : f32[5]"),
+             {1, 3, 7, 4, 6}));
+  // Element 2 takes offset 0 of window 2 first, then offset 1 of window 1, then offset 2 of window 0: 2^24 + 1 is lost
+  // before -2^24 comes.
+  CHECK(same(y("f32[5]",
+               "%x = constant {[0, 0, -16777216, 0, 1, 0, 16777216, 0, 0]} : f32[3,3]\n%y = fold %x {axes = "
+               "[0], size = [3], stride = [1], dilation = [1], extents = [5]} : f32[5]"),
+             {0, 0, 0, 0, 0}));
+  CHECK(same(y("f32[2,3]",
+               "%x = constant {[1, 2, 3, 4, 5, 6, 7, 8]} : f32[1,2,2,2]\n%y = fold %x {axes = [0, 1], size = "
+               "[2, 2], stride = [1, 1], dilation = [1, 1], extents = [2, 3]} : f32[2,3]"),
+             {1, 7, 6, 3, 11, 8}));
+}
+
+TEST_CASE("gather") {
+  // Out of bounds: the nearest index inside.
+  const std::string index = "%i = constant {[2, 0, 5, -1]} : i32[4]\n";
+  CHECK(same(y("f32[4,2]", kMatrix + index + "%y = gather %x, %i {axis = 1, batch = 0} : f32[4,2]"),
+             {3, 6, 1, 4, 3, 6, 1, 4}));
+  CHECK(same(y("f32[4,3]", kMatrix + index + "%y = gather %x, %i {axis = 0, batch = 0} : f32[4,3]"),
+             {4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3}));
+  CHECK(
+      same(y("f32[2]", kMatrix + "%i = constant {[2, 0]} : i32[2]\n%y = gather %x, %i {axis = 1, batch = 1} : f32[2]"),
+           {3, 4}));
+  CHECK(same(y("f32[3]", kMatrix + "%i = constant {1} : i32[]\n%y = gather %x, %i {axis = 0, batch = 0} : f32[3]"),
+             {4, 5, 6}));
+  const std::string cube = "%x = constant {[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]} : f32[2,3,2]\n";
+  CHECK(
+      same(y("f32[2,2,3]", cube + "%i = constant {[1, 0, 0, 0]} : i32[2,2]\n%y = gather %x, %i {axis = 2, batch = 1} : "
+                                  "f32[2,2,3]"),
+           {2, 4, 6, 1, 3, 5, 7, 9, 11, 7, 9, 11}));
+}
+
+TEST_CASE("scatter_add") {
+  const std::string index = "%i = constant {[1, 0, 5, 1]} : i32[4]\n";
+  CHECK(
+      same(y("f32[3]", index + "%u = constant {[10, 20, 30, 40]} : f32[4]\n%y = scatter_add %u, %i {axis = 0, batch = "
+                               "0, extent = 3} : f32[3]"),
+           {20, 50, 30}));
+  CHECK(
+      same(y("f32[2,3]", index + "%u = constant {[1, 2, 3, 4, 5, 6, 7, 8]} : f32[4,2]\n%y = scatter_add %u, %i {axis = "
+                                 "1, batch = 0, extent = 3} : f32[2,3]"),
+           {3, 8, 5, 4, 10, 6}));
+  CHECK(same(y("f32[2,3]",
+               "%i = constant {[2, 0]} : i32[2]\n%u = constant {[-0, 5]} : f32[2]\n%y = scatter_add %u, %i "
+               "{axis = 1, batch = 1, extent = 3} : f32[2,3]"),
+             {0, 0, 0, 5, 0, 0}));
+  // In order: 2^24 + 1 is lost before -2^24 comes.
+  CHECK(same(y("f32[1]",
+               "%i = constant {0} : i32[3]\n%u = constant {[16777216, 1, -16777216]} : f32[3]\n%y = "
+               "scatter_add %u, %i {axis = 0, batch = 0, extent = 1} : f32[1]"),
+             {0}));
+}
+
 TEST_CASE("reductions") {
   CHECK(same(y("f32[2]", kMatrix + "%y = reduce %x {sum, axes = [1]} : f32[2]"), {6, 15}));
   CHECK(same(y("f32[3]", kMatrix + "%y = reduce %x {max, axes = [0]} : f32[3]"), {4, 5, 6}));

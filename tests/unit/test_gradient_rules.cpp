@@ -64,6 +64,30 @@ Make contract(const char* subscripts) {
   return [=](ir::Builder& b, const std::vector<ValueId>& x) { return b.contract(x[0], x[1], subscripts); };
 }
 
+Make window(const ir::WindowAttr& attr) {
+  return [=](ir::Builder& b, const std::vector<ValueId>& x) { return b.create(Op::window, {x[0]}, attr); };
+}
+Make fold(const ir::FoldAttr& attr, const ir::Shape& shape) {
+  return
+      [=](ir::Builder& b, const std::vector<ValueId>& x) { return b.create(Op::fold, {b.reshape(x[0], shape)}, attr); };
+}
+ValueId integers(ir::Builder& b, const ir::Shape& shape, const std::vector<double>& values) {
+  return b.create(Op::constant, {}, ir::ConstantAttr{values}, {ir::DType::i32, shape});
+}
+Make gather(const ir::Shape& shape, const ir::Shape& indices, const std::vector<double>& values, int64_t axis,
+            int64_t batch) {
+  return [=](ir::Builder& b, const std::vector<ValueId>& x) {
+    const std::vector<ValueId> operands = {b.reshape(x[0], shape), integers(b, indices, values)};
+    return b.create(Op::gather, operands, ir::GatherAttr{axis, batch});
+  };
+}
+Make scatter(const ir::Shape& shape, const ir::Shape& indices, const std::vector<double>& values,
+             const ir::ScatterAttr& attr) {
+  return [=](ir::Builder& b, const std::vector<ValueId>& x) {
+    return b.create(Op::scatter_add, {b.reshape(x[0], shape), integers(b, indices, values)}, attr);
+  };
+}
+
 // Through y = 1 there is no gradient: the operation stops it or gives no real number.
 const std::map<Op, const char*> kWithoutGradient = {
     {Op::parameter, "a leaf"},
@@ -77,6 +101,7 @@ const std::map<Op, const char*> kWithoutGradient = {
     {Op::logical_or, "bool"},
     {Op::logical_not, "bool"},
     {Op::stop_gradient, "by definition"},
+    {Op::floor, "flat between its steps"},
 };
 
 const std::multimap<Op, Make>& differentiable() {
@@ -105,6 +130,25 @@ const std::multimap<Op, Make>& differentiable() {
       {Op::slice, [](auto& b, auto& x) { return b.create(Op::slice, {x[0]}, ir::SliceAttr{{1, 0}, {3, 3}}); }},
       {Op::pad, [](auto& b, auto& x) { return b.create(Op::pad, {x[0]}, ir::PadAttr{{1, 0}, {0, 2}, 0.5}); }},
       {Op::concat, [](auto& b, auto& x) { return b.create(Op::concat, {x[0], x[1], x[0]}, ir::AxisAttr{1}); }},
+      {Op::window, window({{0, 1}, {2, 3}, {1, 1}, {1, 1}})},
+      {Op::window, window({{1}, {2}, {2}, {1}})},
+      {Op::window, window({{0, 1}, {2, 2}, {1, 2}, {2, 1}})},
+      {Op::fold, fold({{0}, {3}, {1}, {1}, {6}}, {4, 3})},
+      {Op::fold, fold({{0}, {3}, {2}, {1}, {9}}, {4, 3})},
+      {Op::fold, fold({{0}, {3}, {3}, {2}, {15}}, {4, 3})},
+      // A convolution's two gradients: the weight is b, one column of it for each of the two channels.
+      {Op::window,
+       [](auto& b, auto& x) {
+         const ValueId windows = b.create(Op::window, {x[0]}, ir::WindowAttr{{1}, {2}, {1}, {1}});  // [3,3,2]
+         return b.contract(windows, b.reshape(x[1], {3, 2, 2}), "cxu,cou->ox");
+       }},
+      {Op::gather, gather({3, 4}, {2}, {2, 0}, 0, 0)},
+      {Op::gather, gather({3, 4}, {2, 3}, {2, 0, 1, 1, 0, 3}, 1, 0)},
+      {Op::gather, gather({3, 4}, {3}, {1, 3, 1}, 1, 1)},
+      {Op::gather, gather({2, 3, 2}, {2, 2}, {7, 0, -1, 1}, 2, 1)},  // brought into bounds
+      {Op::scatter_add, scatter({12}, {12}, {3, 0, 1, 3, 3, 0, 2, 9, -2, 1, 1, 3}, {0, 0, 5})},
+      {Op::scatter_add, scatter({3, 4}, {3}, {1, 0, 1}, {0, 0, 2})},
+      {Op::scatter_add, scatter({3, 2, 2}, {3, 2}, {1, 0, 1, 1, 0, 0}, {2, 1, 3})},
       {Op::reduce, reduce(ir::ReduceKind::sum, {0})},
       {Op::reduce, reduce(ir::ReduceKind::sum, {0, 1})},
       {Op::reduce, reduce(ir::ReduceKind::max, {1})},

@@ -1,0 +1,88 @@
+// The loops of `fold` and `scatter_add`: each element goes over the terms that may be its own, in the order that
+// ir/ops.def gives, and adds those that are.
+#include "codegen/element_rules.h"
+
+namespace gradc::codegen {
+
+namespace {
+
+using ir::DType;
+using ir::Op;
+
+// body(index, acc) over all indices of `extents`, row-major.
+NodeId nested(ElementBuilder& builder, const ir::Shape& extents, Indices& index, NodeId acc,
+              const std::function<NodeId(NodeId)>& body) {
+  if (index.size() == extents.size()) return body(acc);
+  return builder.reduce("r", extents[index.size()], acc, [&](const Affine& at, NodeId inner) {
+    index.push_back(at);
+    const NodeId result = nested(builder, extents, index, inner, body);
+    index.pop_back();
+    return result;
+  });
+}
+
+NodeId add(ElementBuilder& builder, NodeId acc, NodeId term) {
+  return builder.apply(Op::add, builder.dtype(acc), {acc, term});
+}
+
+struct Position {
+  Affine index;   // of the window that holds the element at this offset
+  NodeId exists;  // whether there is one
+};
+
+// i with i * stride = position, for 0 <= i < count. A stride of 1 leaves the index affine, so that addresses stay
+// immediate; otherwise it is the quotient brought into bounds, and exists where the product is the position again.
+Position window_at(ElementBuilder& builder, const Affine& position, int64_t stride, int64_t count) {
+  if (stride == 1) return {position, builder.in_range(position, 0, count)};
+  const NodeId number = builder.index_number(position);
+  const NodeId step = builder.number(static_cast<double>(stride), DType::i32);
+  const Affine index = builder.bounded_index(builder.apply(Op::div, DType::i32, {number, step}), count);
+  const NodeId product = builder.index_number(scaled(index, stride));
+  return {index, builder.apply(Op::equal, DType::boolean, {product, number})};
+}
+
+}  // namespace
+
+NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  const ir::FoldAttr& attr = std::get<ir::FoldAttr>(value.attr);
+  const ir::ValueId operand = value.operands[0];
+  const ir::Shape& windows = builder.type(operand).shape;
+  Indices offset;
+  return nested(builder, attr.size, offset, builder.number(0, value.type.dtype), [&](NodeId acc) {
+    Indices at = index;
+    NodeId exists = builder.number(1, DType::boolean);
+    for (size_t k = 0; k < attr.axes.size(); ++k) {
+      const size_t axis = static_cast<size_t>(attr.axes[k]);
+      const Affine position = sum(index[axis], scaled(offset[k], -attr.dilation[k]));
+      const Position found = window_at(builder, position, attr.stride[k], windows[axis]);
+      at[axis] = found.index;
+      exists = builder.both(exists, found.exists);
+    }
+    if (builder.is_false(exists)) return acc;
+    at.insert(at.end(), offset.begin(), offset.end());
+    const NodeId term = builder.under(exists, [&] { return builder.at(operand, at); });
+    return builder.choose(exists, add(builder, acc, term), acc);
+  });
+}
+
+// Every element looks at every index. To go over the indices once and add in place would be less work where the axis is
+// long; it needs a loop that stores.
+NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  const ir::ScatterAttr& attr = std::get<ir::ScatterAttr>(value.attr);
+  const ir::Shape& index_shape = builder.type(value.operands[1]).shape;
+  const ir::Shape positions(index_shape.begin() + static_cast<std::ptrdiff_t>(attr.batch), index_shape.end());
+  const size_t axis = static_cast<size_t>(attr.axis);
+  Indices position;
+  return nested(builder, positions, position, builder.number(0, value.type.dtype), [&](NodeId acc) {
+    Indices at(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(attr.batch));
+    at.insert(at.end(), position.begin(), position.end());
+    const Affine entry = builder.bounded_index(builder.at(value.operands[1], at), attr.extent);
+    const NodeId own =
+        builder.apply(Op::equal, DType::boolean, {builder.index_number(entry), builder.index_number(index[axis])});
+    for (size_t i = static_cast<size_t>(attr.batch); i < index.size(); ++i)
+      if (i != axis) at.push_back(index[i]);
+    return builder.choose(own, add(builder, acc, builder.at(value.operands[0], at)), acc);
+  });
+}
+
+}  // namespace gradc::codegen
