@@ -125,9 +125,9 @@ TEST_CASE("kernel: an index that is looked up is brought into bounds") {
 }
 )",
                 options) == R"(kernels @look, arena 0 bytes {
-  buffer t = data + 0 : f32[352]
+  buffer t = data + 0 : f32[11,32]
   buffer i = data + 1408 : i32[5]
-  buffer v0 = result + 0 : f32[160]
+  buffer v0 = result + 0 : f32[5,32]
   kernel 0 {
     %0 = constant 10 : i32
     %1 = constant 0 : i32
@@ -148,7 +148,7 @@ TEST_CASE("kernel: an index that is looked up is brought into bounds") {
 TEST_CASE("kernel: the verifier holds indices that are looked up to their bounds") {
   KernelProgram program = row_sums();
   Kernel& kernel = program.kernels[0];
-  program.buffers.push_back({"n", {ir::Space::data, 64}, ir::DType::i32, 3});
+  program.buffers.push_back({"n", {ir::Space::data, 64}, ir::DType::i32, {3}});
   const NodeId entry =
       kernel.add_node({.kind = NodeKind::load, .dtype = ir::DType::i32, .buffer = 3, .index = codegen::axis_index(0)});
   const NodeId last = kernel.add_node({.kind = NodeKind::constant, .dtype = ir::DType::i32, .number = 2});
@@ -166,7 +166,7 @@ TEST_CASE("kernel: the verifier holds indices that are looked up to their bounds
   }
   SUBCASE("the buffer is shorter than the axis") {
     kernel.nodes[0].index = codegen::axis_index(axis);
-    program.buffers[1].elements = 2;
+    program.buffers[1].shape = {2};
     CHECK(codegen::verify(program) == "kernel 0: b[0 ... 2] is outside its 2 elements");
   }
   SUBCASE("not known to be inside") {
