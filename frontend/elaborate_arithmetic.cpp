@@ -19,7 +19,13 @@ constexpr double kLargestInteger = 9007199254740992.0;  // 2^53
 }
 
 std::string Elaborator::shape_text(const Tensor& tensor) const {
-  return ir::to_string({tensor.home->type(tensor).dtype, sample_shape(tensor)});
+  return type_text(sample_shape(tensor), tensor.limit, tensor.home->type(tensor).dtype);
+}
+
+// f32[2, 3], idx<10>[4]
+std::string Elaborator::type_text(const ir::Shape& shape, int64_t limit, DType dtype) const {
+  const std::string text = ir::to_string({dtype, shape});
+  return limit > 0 ? fmt::format("idx<{}>{}", limit, text.substr(text.find('['))) : text;
 }
 
 ir::Shape Elaborator::sample_shape(const Tensor& tensor) const {
@@ -57,6 +63,7 @@ bool Elaborator::usable(const Value& value, const Expr* at) {
 Tensor Elaborator::cast(const Tensor& tensor, DType dtype) {
   Tensor result = tensor;
   result.id = context_.target->builder().cast(tensor.id, dtype);
+  if (dtype != DType::i32) result.limit = 0;
   return result;
 }
 
@@ -189,6 +196,7 @@ Value Elaborator::unary(Op op, const Value& x, const Expr* at) {
   }
   tensor->id = context_.target->builder().unary(op, tensor->id);
   tensor->zero = false;
+  tensor->limit = 0;
   return *tensor;
 }
 
@@ -284,6 +292,7 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
     Tensor result = *left;
     result.id = builder.constant_like(0, left->id);
     result.zero = true;
+    result.limit = 0;
     return result;
   }
   if (right_neutral) return *left;
@@ -291,6 +300,7 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   Tensor result = *left;
   result.id = builder.binary(op, left->id, right->id);
   result.zero = false;
+  result.limit = 0;
   return result;
 }
 
@@ -338,6 +348,7 @@ Value Elaborator::power(const Value& base, const Value& exponent, const Expr* at
   ir::Builder& builder = context_.target->builder();
   builder.at(at->location);
   if (n->value < 0) tensor = cast(*tensor, DType::f32);
+  tensor->limit = 0;
   Tensor result = *tensor, square = *tensor;
   bool first = true;
   for (auto rest = static_cast<int64_t>(std::fabs(n->value)); rest > 0;) {
@@ -384,6 +395,7 @@ Value Elaborator::choose(const Value& condition, const Value& a, const Value& b,
   Tensor result = *left;
   result.id = context_.target->builder().select(test->id, left->id, right->id);
   result.zero = false;
+  result.limit = left->limit > 0 && right->limit > 0 ? std::max(left->limit, right->limit) : 0;
   return result;
 }
 

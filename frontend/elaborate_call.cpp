@@ -113,6 +113,7 @@ Value Elaborator::call(const Expr* expr) {
         .help(fmt::format("write `{}[i] x[i]`", callee->text));
     return Broken{};
   }
+  if (callee->text == "total" && !find_binding("total")) return total(expr);
   if (callee->text == "reshape" || callee->text == "concat" || callee->text == "pad") {
     if (!find_binding(callee->text) && !spec_.find(context_.scope->file, NameSpace::value, callee->text)) {
       return whole_tensor_builtin(expr, callee->text);

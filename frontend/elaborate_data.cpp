@@ -75,8 +75,9 @@ void Elaborator::elaborate_data(const Definition& data) {
           break;
         }
         if (is_broken(value)) break;
-        std::optional<Tensor> tensor = to_tensor(value, item->value);
+        std::optional<Tensor> tensor = to_tensor(value, item->value);  // indices are kept as numbers
         if (!tensor) break;
+        const int64_t limit = std::holds_alternative<Tensor>(value) ? std::get<Tensor>(value).limit : 0;
         if (target.type(*tensor).dtype == ir::DType::boolean) {
           error(item->value->span, "a column holds numbers, not truth values")
               .help("`if c then 1 else 0` makes numbers of truth values");
@@ -93,6 +94,7 @@ void Elaborator::elaborate_data(const Definition& data) {
           if (!tensor) break;
         }
         columns_[name.text] = {{ir::DType::f32, sample}, name.location};
+        if (limit > 0) column_limits_[name.text] = limit;
         column_values_[name.text] = *tensor;
         context_.scope->names[name.text] = {*tensor, name.location, "column", false, true};
         program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}});

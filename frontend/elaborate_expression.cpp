@@ -34,7 +34,13 @@ Value Elaborator::evaluate_kind(const Expr* expr) {
     case ExprKind::name: {
       if (const IndexBinding* index = find_index(expr->text, false)) {
         if (index->broken) return Broken{};
+        if (index->axes[0] == kBatchAxis) {
+          error(expr->location, "`batch` is no index: a sample does not know its number")
+              .help("it is only reduced over");
+          return Broken{};
+        }
         Tensor tensor{context_.target, context_.target->builder().iota(0, {index->sizes[0]}), index->axes};
+        tensor.limit = index->sizes[0];
         return tensor;
       }
       const Value value = look_up(expr);
@@ -100,12 +106,44 @@ Value Elaborator::evaluate_kind(const Expr* expr) {
       refuse(expr->location, "`when training`");
       return Broken{};
     case ExprKind::convert:
-      refuse(expr->location, "`idx<N>(...)`");
-      return Broken{};
+      return convert(expr);
     case ExprKind::error:
       return Broken{};
   }
   return Broken{};
+}
+
+// idx<N>(e): what is known while compiling is checked, what is not is brought into 0 .. N-1 where it indexes.
+Value Elaborator::convert(const Expr* expr) {
+  const std::optional<int64_t> limit = evaluate_integer(expr->operands[0], "the size of `idx`", 1);
+  const Value value = evaluate(expr->operands[1]);
+  if (!limit || is_broken(value)) return Broken{};
+  if (*limit > ir::kMaxElements) {
+    error(expr->operands[0]->span, fmt::format("the size of `idx` is at most {}", ir::kMaxElements));
+    return Broken{};
+  }
+  const auto* scalar = std::get_if<Scalar>(&value);
+  if (scalar && (!scalar->known() || scalar->is_boolean() || std::trunc(scalar->value) != scalar->value)) {
+    error(expr->operands[1]->span, fmt::format("`idx<{}>` is made of whole numbers, found {}", *limit,
+                                               scalar->known() ? describe(value) : "a run-time number"));
+    return Broken{};
+  }
+  if (scalar && (scalar->value < 0 || scalar->value >= static_cast<double>(*limit))) {
+    error(expr->operands[1]->span, fmt::format("{} is outside idx<{}>", scalar->value, *limit));
+    return Broken{};
+  }
+  std::optional<Tensor> tensor = to_tensor(value, expr->operands[1], true);
+  if (!tensor) return Broken{};
+  context_.target->builder().at(expr->location);
+  if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
+    error(expr->operands[1]->span, fmt::format("`idx<{}>` is made of numbers, not truth values", *limit))
+        .help("`if c then 1 else 0` makes numbers of truth values");
+    return Broken{};
+  }
+  *tensor = cast(*tensor, ir::DType::i32);
+  tensor->limit = *limit;
+  tensor->zero = false;
+  return *tensor;
 }
 
 Value Elaborator::conditional(const Expr* expr) {
@@ -220,6 +258,7 @@ Value Elaborator::plain_subscript(const Expr* expr) {
   ir::SliceAttr slice;
   ir::Shape kept;
   Tensor result{context_.target, tensor->id, {}};
+  result.limit = tensor->limit;
   if (shift == 1) {
     slice.begin.push_back(0);
     slice.end.push_back(shape[0]);

@@ -232,7 +232,9 @@ Value Elaborator::index_equation(const Statement& statement, const Expr* value) 
   context_.indices = &scope;
   context_.indexed = true;
   const Value element = evaluate(value);
-  std::optional<Tensor> tensor = is_broken(element) ? std::nullopt : to_tensor(element, value);
+  const auto* whole = std::get_if<Tensor>(&element);  // what may index an axis stays so
+  std::optional<Tensor> tensor =
+      is_broken(element) ? std::nullopt : to_tensor(element, value, whole != nullptr && whole->limit > 0);
   std::optional<Tensor> result;
   if (tensor && context_.target->type(*tensor).dtype == ir::DType::boolean) {
     error(value->span, "an index equation defines numbers, not truth values")
@@ -264,16 +266,36 @@ Value Elaborator::reduce_scalar(const Expr* expr, const Scalar& body, double cou
   return body;  // mean, max, min
 }
 
-Value Elaborator::reduction(const Expr* expr) {
-  if (expr->text == "argmax" || expr->text == "logsumexp" || expr->text == "softmax") {
-    refuse(expr->location, fmt::format("`{}[...]`", expr->text));
-    return Broken{};
+// `tensor` on the axes `reduced`, of extents `sizes`, besides its own: an index that it does not depend on repeats it.
+std::optional<Tensor> Elaborator::over(const Tensor& tensor, const std::vector<int>& reduced, const ir::Shape& sizes,
+                                       ir::SourceLocation location) {
+  std::map<int, int64_t> all;
+  const ir::Shape& shape = context_.target->type(tensor).shape;
+  for (size_t k = 0; k < shape.size(); ++k) all[tensor.axes[k]] = shape[k];
+  for (size_t k = 0; k < reduced.size(); ++k) all[reduced[k]] = sizes[k];
+  std::vector<int> axes;
+  ir::Shape wide;
+  for (const auto& [axis, size] : all) {
+    axes.push_back(axis);
+    wide.push_back(size);
   }
+  return spread(tensor, axes, wide, location);
+}
+
+bool Elaborator::check_numbers(const Tensor& tensor, const Expr* expr) {
+  if (context_.target->type(tensor).dtype != ir::DType::boolean) return true;
+  error(expr->operands[0]->span, fmt::format("`{}[...]` takes numbers, not truth values", expr->text))
+      .help("`if c then 1 else 0` makes numbers of truth values");
+  return false;
+}
+
+Value Elaborator::reduction(const Expr* expr) {
   if (context_.frame->kind == Frame::Kind::function) {
     error(expr->location, "a `fn` works element by element and takes no reductions")
         .help("make it a `layer` or a `loss`");
     return Broken{};
   }
+  if (expr->text == "softmax") return softmax(expr);
   const Expr* body = expr->operands[0];
   IndexScope scope;
   scope.parent = context_.indices;
@@ -293,6 +315,7 @@ Value Elaborator::reduction(const Expr* expr) {
   context_.indices = &scope;
   context_.indexed = true;
   const bool sums = expr->text == "sum" || expr->text == "mean";
+  const bool composed = expr->text == "logsumexp" || expr->text == "argmax";
   Value value;
   std::optional<Tensor> result;
   if (sums && body->kind == ExprKind::binary && body->text == "*") {
@@ -310,44 +333,23 @@ Value Elaborator::reduction(const Expr* expr) {
   builder.at(expr->location);
   if (!result) {
     if (is_broken(value)) return Broken{};
-    if (const auto* scalar = std::get_if<Scalar>(&value)) return reduce_scalar(expr, *scalar, count);
+    const auto* scalar = std::get_if<Scalar>(&value);
+    if (scalar && !composed) return reduce_scalar(expr, *scalar, count);
     result = to_tensor(value, body);
+    if (!result || !check_numbers(*result, expr)) return Broken{};
+    result = over(*result, reduced, sizes, expr->location);
     if (!result) return Broken{};
-    if (context_.target->type(*result).dtype == ir::DType::boolean) {
-      error(body->span, fmt::format("`{}[...]` takes numbers, not truth values", expr->text))
-          .help("`if c then 1 else 0` makes numbers of truth values");
-      return Broken{};
-    }
-    // A reduced index that the body does not depend on repeats it.
-    std::map<int, int64_t> all;
-    const ir::Shape& shape = context_.target->type(*result).shape;
-    for (size_t k = 0; k < shape.size(); ++k) all[result->axes[k]] = shape[k];
-    for (size_t k = 0; k < reduced.size(); ++k) all[reduced[k]] = sizes[k];
-    std::vector<int> axes;
-    ir::Shape wide;
-    for (const auto& [axis, size] : all) {
-      axes.push_back(axis);
-      wide.push_back(size);
-    }
-    result = spread(*result, axes, wide, expr->location);
-    if (!result) return Broken{};
-    std::vector<int64_t> positions;
-    std::vector<int> kept;
-    for (size_t k = 0; k < axes.size(); ++k) {
-      if (std::find(reduced.begin(), reduced.end(), axes[k]) != reduced.end()) {
-        positions.push_back(static_cast<int64_t>(k));
-      } else {
-        kept.push_back(axes[k]);
-      }
+    builder.at(expr->location);
+    if (composed) {
+      result = expr->text == "argmax" ? argmax(*result, reduced, expr) : logsumexp(*result, reduced, expr);
+      if (!result) return Broken{};
+      return *result;
     }
     const ir::ReduceKind kind = sums                  ? ir::ReduceKind::sum
                                 : expr->text == "max" ? ir::ReduceKind::max
                                 : expr->text == "min" ? ir::ReduceKind::min
                                                       : ir::ReduceKind::prod;
-    builder.at(expr->location);
-    result->id = builder.reduce(kind, result->id, positions);
-    result->axes = kept;
-    result->zero = false;
+    result = reduce_axes(kind, *result, reduced);
   }
   if (expr->text == "mean" && count != 1) {
     result->id = builder.div(result->id, builder.constant_like(count, result->id));

@@ -151,8 +151,9 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
   if (!instances_[index].applied) instances_[index].first_use = at->span;
   instances_[index].applied = true;
   std::vector<Tensor> tensors;
-  for (const Value& argument : arguments) {
-    std::optional<Tensor> tensor = to_tensor(argument, at);
+  for (size_t k = 0; k < arguments.size(); ++k) {
+    const TypeExpr* type = layer.tensors[k].type;
+    std::optional<Tensor> tensor = to_tensor(arguments[k], at, type != nullptr && type->word == "idx");
     if (!tensor) {
       calls_.pop_back();
       return Broken{};
@@ -183,14 +184,14 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
       continue;
     }
     const std::string of = fmt::format("argument `{}` of layer `{}`", formal.name.text, layer.name.text);
-    good = bind_shape(*formal.type, sample_shape(tensors[k]), of, at->span) && good;
+    good = bind_shape(*formal.type, sample_shape(tensors[k]), tensors[k].limit, of, at->span) && good;
     if (good) good = define(formal.name, tensors[k], "argument");
   }
   Value result = Broken{};
   if (good) result = body(*layer.body, fmt::format("layer `{}`", layer.name.text));
   if (!is_broken(result)) {
     if (check_result(*layer.result, result, layer)) {
-      result = *to_tensor(result, at);
+      result = *to_tensor(result, at, layer.result->word == "idx");
     } else {
       result = Broken{};
     }
@@ -199,8 +200,10 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
   calls_.pop_back();
   if (const auto* tensor = std::get_if<Tensor>(&result); tensor && first_pass_) {
     const Instance& instance = instances_[index];
-    program_.layers.push_back(
-        {instance.path, instance.text, {ir::DType::f32, sample_shape(*tensor)}, instance.parameters});
+    program_.layers.push_back({instance.path,
+                               instance.text,
+                               {tensor->home->type(*tensor).dtype, sample_shape(*tensor)},
+                               instance.parameters});
   }
   return result;
 }

@@ -80,6 +80,7 @@ void Elaborator::elaborate_optimizer() {
     if (!good) break;
     optimizer_statement(*line, *optimizer, scopes, states);
   }
+  optimizer_scopes_ = nullptr;
   calls_.pop_back();
   context_ = saved;
   if (diagnostics_.has_errors() || !good) return;
@@ -132,6 +133,40 @@ void Elaborator::elaborate_optimizer() {
   update_ = &target;
 }
 
+// total(e): the sum of all elements of e over all parameters, the same for each of them.
+Value Elaborator::total(const Expr* expr) {
+  if (context_.frame->kind != Frame::Kind::optimizer || optimizer_scopes_ == nullptr || context_.indexed) {
+    error(expr->span, "`total` stands in the lines of an optimizer").help("`sum[i] e` sums over an index");
+    return Broken{};
+  }
+  if (expr->arguments.size() != 1 || !expr->arguments[0].name.text.empty()) {
+    error(expr->span, fmt::format("`total` takes 1 argument, found {}", expr->arguments.size()));
+    return Broken{};
+  }
+  const auto known = totals_.find(expr);
+  if (known != totals_.end()) return known->second;
+  const Expr* body = expr->arguments[0].value;
+  Scope* own = context_.scope;
+  ir::Builder& builder = context_.target->builder();
+  Tensor result{context_.target, {}, {}};
+  for (size_t k = 0; k < optimizer_scopes_->size(); ++k) {
+    context_.scope = &(*optimizer_scopes_)[k];
+    const Value value = evaluate(body);
+    std::optional<Tensor> part = is_broken(value) ? std::nullopt : to_tensor(value, body);
+    context_.scope = own;
+    if (!part) return Broken{};
+    if (context_.target->type(*part).dtype != ir::DType::f32) {
+      error(body->span, fmt::format("`total` takes numbers, found {}", describe(*part)));
+      return Broken{};
+    }
+    builder.at(expr->location);
+    const Tensor sum = reduce_axes(ir::ReduceKind::sum, *part, part->axes);
+    result.id = k == 0 ? sum.id : builder.add(result.id, sum.id);
+  }
+  totals_[expr] = result;
+  return result;
+}
+
 // One line of the body, for every parameter.
 void Elaborator::optimizer_statement(const Statement& item, const Definition& optimizer, std::vector<Scope>& scopes,
                                      std::map<std::string, std::map<std::string, Tensor>>& states) {
@@ -141,6 +176,8 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
     return;
   }
   const size_t errors = diagnostics_.error_count();
+  optimizer_scopes_ = &scopes;
+  totals_.clear();
   for (size_t k = 0; k < scopes.size(); ++k) {
     if (!spend(item.location) || diagnostics_.error_count() != errors) return;  // the others would say the same
     context_.scope = &scopes[k];

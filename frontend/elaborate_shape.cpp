@@ -9,18 +9,40 @@ namespace {
 std::string sample_text(const ir::Shape& shape) { return ir::to_string({ir::DType::f32, shape}); }
 }  // namespace
 
+// Whether an argument with whole numbers below `limit` (0: any numbers) fits the type; the size of an `idx` may be a
+// dimension that is bound here.
+bool Elaborator::bind_limit(const TypeExpr& type, int64_t limit, const std::string& of, ir::SourceLocation at) {
+  if (type.word == "f32") return true;
+  if (type.word != "idx") {
+    error(type.location, fmt::format("{} has type `{}`; tensors are `f32[...]` or `idx<V>[...]`", of, type.word));
+    return false;
+  }
+  if (limit == 0) {
+    error(at, fmt::format("{} indexes an axis: expected `idx<...>`, found numbers", of))
+        .label(at, "numbers")
+        .label(type.location, "declared here")
+        .help("`idx<N>(e)` makes indices of whole numbers");
+    return false;
+  }
+  const Expr* range = type.range;
+  if (range->kind == ExprKind::name && !find_binding(range->text) &&
+      !spec_.find(context_.scope->file, NameSpace::value, range->text)) {
+    return define({range->text, range->location}, integer_scalar(static_cast<double>(limit)), "dimension");
+  }
+  const std::optional<int64_t> expected = evaluate_integer(range, "the size of `idx`", 1);
+  if (!expected) return false;
+  if (*expected == limit) return true;
+  error(at, fmt::format("{} does not fit: expected idx<{}>, found idx<{}>", of, *expected, limit))
+      .label(at, fmt::format("found idx<{}>", limit))
+      .label(type.location, fmt::format("declared as idx<{}>", *expected));
+  return false;
+}
+
 // Binds the dimension names of an argument's type that are not known yet to the argument's shape, and checks the
 // others. Expressions are checked after all names of this type are bound.
-bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, const std::string& of,
+bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
                             ir::SourceLocation at) {
-  if (type.word == "idx") {
-    refuse(type.location, "the type `idx`");
-    return false;
-  }
-  if (type.word != "f32") {
-    error(type.location, fmt::format("{} has type `{}`; tensors are `f32[...]`", of, type.word));
-    return false;
-  }
+  if (!bind_limit(type, limit, of, at)) return false;
   size_t packs = 0;
   for (const Expr* dimension : type.dimensions) packs += dimension->kind == ExprKind::pack;
   if (packs > 1) {
@@ -89,12 +111,14 @@ bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, const 
   return good;
 }
 
-std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type) {
-  if (type.word == "idx") {
-    refuse(type.location, "the type `idx`");
-    return std::nullopt;
-  }
-  if (type.word != "f32") {
+// `limit`, where it is asked for, is the V of idx<V>, or 0; only there may the type be an `idx`.
+std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type, int64_t* limit) {
+  if (limit != nullptr) *limit = 0;
+  if (type.word == "idx" && limit != nullptr) {
+    const std::optional<int64_t> size = evaluate_integer(type.range, "the size of `idx`", 1);
+    if (!size) return std::nullopt;
+    *limit = *size;
+  } else if (type.word != "f32") {
     error(type.location, fmt::format("expected a tensor type `f32[...]`, found `{}`", type.word));
     return std::nullopt;
   }
@@ -122,21 +146,24 @@ std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type) {
 
 // Whether the value of a body has the declared type.
 bool Elaborator::check_result(const TypeExpr& type, const Value& value, const Definition& of) {
-  const std::optional<ir::Shape> expected = evaluate_shape(type);
+  int64_t limit = 0;
+  const std::optional<ir::Shape> expected = evaluate_shape(type, &limit);
   if (!expected) return false;
   const Expr* last = of.body->statements.back()->value;
-  const std::optional<Tensor> tensor = to_tensor(value, last);
+  const std::optional<Tensor> tensor = to_tensor(value, last, limit > 0);
   if (!tensor) return false;
   if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
     error(last->span, fmt::format("{} `{}` gives truth values, not numbers", definition_word(of.kind), of.name.text));
     return false;
   }
   const ir::Shape found = sample_shape(*tensor);
-  if (found == *expected) return true;
-  error(last->span, fmt::format("{} `{}` promises {} and gives {}", definition_word(of.kind), of.name.text,
-                                sample_text(*expected), sample_text(found)))
-      .label(type.location, fmt::format("promised here: {}", sample_text(*expected)))
-      .label(last->span, fmt::format("given here: {}", sample_text(found)));
+  if (found == *expected && (limit == 0 || limit == tensor->limit)) return true;
+  const std::string promised = type_text(*expected, limit),
+                    given = limit > 0 ? shape_text(*tensor) : sample_text(found);
+  error(last->span,
+        fmt::format("{} `{}` promises {} and gives {}", definition_word(of.kind), of.name.text, promised, given))
+      .label(type.location, fmt::format("promised here: {}", promised))
+      .label(last->span, fmt::format("given here: {}", given));
   return false;
 }
 

@@ -96,6 +96,42 @@ bool Elaborator::read_train_items(const Definition& train) {
   return diagnostics_.error_count() == errors;
 }
 
+// One batch of a column as an argument of `target`. Where `type` is an `idx` and the column holds literal numbers, they
+// are checked and converted.
+std::optional<Tensor> Elaborator::column_tensor(const std::string& name, Target& target, const TypeExpr* type) {
+  const auto& [column, location] = columns_.at(name);
+  if (!fits(with_batch(target.batch(), column.shape), location, fmt::format("one batch of `{}`", name))) {
+    return std::nullopt;
+  }
+  columns_used_.insert(name);
+  const ir::Type whole{column.dtype, with_batch(target.batch(), column.shape)};
+  Tensor tensor =
+      whole_tensor(target, target.argument(name, whole, ir::Role::data, location), column.shape.size(), true);
+  const auto limit = column_limits_.find(name);
+  if (limit != column_limits_.end()) tensor.limit = limit->second;
+  const bool wanted = type != nullptr && type->word == "idx";
+  if (wanted && tensor.limit == 0) {
+    const auto literal_column = std::find_if(program_.data.columns.begin(), program_.data.columns.end(),
+                                             [&](const Column& c) { return c.name == name && !c.values.empty(); });
+    if (literal_column == program_.data.columns.end()) return tensor;  // bind_shape says what is wrong
+    const std::optional<int64_t> size = evaluate_integer(type->range, "the size of `idx`", 1);
+    if (!size) return std::nullopt;
+    for (float value : literal_column->values) {
+      if (std::trunc(value) == value && value >= 0 && value < static_cast<float>(*size)) continue;
+      error(location, fmt::format("{} in column `{}` is outside idx<{}>", value, name, *size))
+          .label(location)
+          .label(type->location, "indices are wanted here");
+      return std::nullopt;
+    }
+    tensor.limit = *size;
+  }
+  if (tensor.limit > 0) {
+    target.builder().at(location);
+    tensor.id = target.builder().cast(tensor.id, ir::DType::i32);
+  }
+  return tensor;
+}
+
 // The model on the data's columns, in `target`; its value of one batch. `columns` are the names of the data.
 std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Target& target, Scope& columns) {
   const Context saved = context_;
@@ -135,24 +171,20 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
     }
     const auto& [type, location] = column->second;
     const std::string of = fmt::format("input `{}` of model `{}`", formal.name.text, model.name.text);
-    if (!bind_shape(*formal.type, type.shape, of, location) ||
-        !fits(with_batch(target.batch(), type.shape), location, fmt::format("one batch of `{}`", formal.name.text))) {
+    const std::optional<Tensor> tensor = column_tensor(formal.name.text, target, formal.type);
+    if (!tensor || !bind_shape(*formal.type, type.shape, tensor->limit, of, location)) {
       good = false;
       continue;
     }
-    const ir::ValueId id = target.argument(formal.name.text, {ir::DType::f32, with_batch(target.batch(), type.shape)},
-                                           ir::Role::data, location);
-    const Tensor tensor = whole_tensor(target, id, type.shape.size(), true);
-    good = define(formal.name, tensor, "input") && good;
-    columns.names[formal.name.text] = {tensor, location, "column", false, true};
-    columns_used_.insert(formal.name.text);
+    good = define(formal.name, *tensor, "input") && good;
+    columns.names[formal.name.text] = {*tensor, location, "column", false, true};
     if (first_pass_) program_.inputs.push_back({formal.name.text, type});
   }
   Value result = Broken{};
   if (good) result = body(*model.body, fmt::format("model `{}`", model.name.text));
   std::optional<Tensor> out;
   if (!is_broken(result) && check_result(*model.result, result, model))
-    out = to_tensor(result, model.body->statements.back()->value);
+    out = to_tensor(result, model.body->statements.back()->value, model.result->word == "idx");
   if (out && !out->batched()) {
     const ir::Shape sample = sample_shape(*out);
     std::vector<int> axes = out->axes;
@@ -204,11 +236,9 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   for (const std::string& column : wanted) {
     const auto known = columns_.find(column);
     if (known == columns_.end() || columns.names.count(column) > 0) continue;
-    const auto& [type, location] = known->second;
-    const ir::ValueId id =
-        target.argument(column, {ir::DType::f32, with_batch(target.batch(), type.shape)}, ir::Role::data, location);
-    columns.names[column] = {whole_tensor(target, id, type.shape.size(), true), location, "column", false, true};
-    columns_used_.insert(column);
+    const std::optional<Tensor> tensor = column_tensor(column, target, nullptr);
+    if (!tensor) return;
+    columns.names[column] = {*tensor, known->second.second, "column", false, true};
   }
   const Context saved = context_;
   Frame train_frame;
@@ -224,14 +254,15 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   std::vector<std::pair<const Formal*, Value>> values;
   for (size_t k = 0; good && k < loss->tensors.size(); ++k) {
     const Formal& formal = loss->tensors[k];
-    if (!formal.type || formal.type->word != "f32") {
+    if (!formal.type || (formal.type->word != "f32" && formal.type->word != "idx")) {
       std::optional<Value> value = static_argument(formal, bound[k], "loss.", scope);
       good = value.has_value();
       if (value) values.emplace_back(&formal, *value);
       continue;
     }
     const Value value = evaluate(bound[k] ? bound[k] : formal.default_value);
-    const std::optional<Tensor> tensor = is_broken(value) ? std::nullopt : to_tensor(value, bound[k] ? bound[k] : call);
+    const std::optional<Tensor> tensor =
+        is_broken(value) ? std::nullopt : to_tensor(value, bound[k] ? bound[k] : call, formal.type->word == "idx");
     good = tensor.has_value();
     if (tensor) values.emplace_back(&formal, *tensor);
   }
@@ -243,10 +274,16 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     context_.frame = &frame;
     for (size_t k = 0; k < values.size(); ++k) {
       const Formal& formal = *values[k].first;
-      if (const auto* tensor = std::get_if<Tensor>(&values[k].second)) {
+      if (auto* tensor = std::get_if<Tensor>(&values[k].second)) {
         const std::string of = fmt::format("argument `{}` of loss `{}`", formal.name.text, name);
         const Expr* given = bound[k] ? bound[k] : call;
-        good = bind_shape(*formal.type, sample_shape(*tensor), of, given->span) && good;
+        if (tensor->limit == 0 && formal.type->word == "idx" && given->kind == ExprKind::name &&
+            columns_.count(given->text) > 0) {
+          const std::optional<Tensor> indices = column_tensor(given->text, target, formal.type);
+          good = good && indices;
+          if (indices) *tensor = *indices;
+        }
+        good = good && bind_shape(*formal.type, sample_shape(*tensor), tensor->limit, of, given->span);
       }
       good = define(formal.name, values[k].second, "argument") && good;
     }

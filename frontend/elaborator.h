@@ -134,6 +134,7 @@ class Elaborator {
   Value evaluate(const Expr* expr);
   Value evaluate_kind(const Expr* expr);
   Value conditional(const Expr* expr);
+  Value convert(const Expr* expr);
   Value list(const Expr* expr);
   Value stack(const Expr* expr, const std::vector<Value>& parts);
   Value plain_subscript(const Expr* expr);
@@ -155,6 +156,7 @@ class Elaborator {
                                ir::SourceLocation location);
   std::string describe(const Value& value) const;
   std::string shape_text(const Tensor& tensor) const;
+  std::string type_text(const ir::Shape& shape, int64_t limit, ir::DType dtype = ir::DType::f32) const;
   ir::Shape sample_shape(const Tensor& tensor) const;
 
   // Index equations (elaborate_index.cpp, elaborate_access.cpp)
@@ -164,6 +166,15 @@ class Elaborator {
   void find_range(IndexBinding& binding, const std::vector<const Expr*>& bodies, int& next_axis);
   Value reduction(const Expr* expr);
   Value reduce_scalar(const Expr* expr, const Scalar& body, double count);
+  std::optional<Tensor> over(const Tensor& tensor, const std::vector<int>& reduced, const ir::Shape& sizes,
+                             ir::SourceLocation location);
+  bool check_numbers(const Tensor& tensor, const Expr* expr);
+
+  // softmax, logsumexp, argmax (elaborate_softmax.cpp)
+  Value softmax(const Expr* expr);
+  Tensor reduce_axes(ir::ReduceKind kind, const Tensor& tensor, const std::vector<int>& reduced);
+  std::optional<Tensor> logsumexp(const Tensor& tensor, const std::vector<int>& reduced, const Expr* expr);
+  std::optional<Tensor> argmax(const Tensor& tensor, const std::vector<int>& reduced, const Expr* expr);
   std::optional<Tensor> contraction(const Tensor& a, const Tensor& b, const std::vector<int>& reduced, const Expr* at);
   Value access(const Expr* expr);
   void wrong_subscript_count(const Expr* expr);
@@ -200,8 +211,10 @@ class Elaborator {
   void refuse(ir::SourceLocation location, std::string_view construct);
 
   // Shapes (elaborate_shape.cpp)
-  bool bind_shape(const TypeExpr& type, const ir::Shape& shape, const std::string& of, ir::SourceLocation at);
-  std::optional<ir::Shape> evaluate_shape(const TypeExpr& type);
+  bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
+                  ir::SourceLocation at);
+  bool bind_limit(const TypeExpr& type, int64_t limit, const std::string& of, ir::SourceLocation at);
+  std::optional<ir::Shape> evaluate_shape(const TypeExpr& type, int64_t* limit = nullptr);
   bool check_result(const TypeExpr& type, const Value& value, const Definition& of);
 
   // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)
@@ -211,10 +224,12 @@ class Elaborator {
   void elaborate_examples(const Definition& train);
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
+  std::optional<Tensor> column_tensor(const std::string& name, Target& target, const TypeExpr* type);
   void elaborate_loss(const Definition& train, const Definition& model);
   void elaborate_optimizer();
   void optimizer_statement(const Statement& statement, const Definition& optimizer, std::vector<Scope>& scopes,
                            std::map<std::string, std::map<std::string, Tensor>>& states);
+  Value total(const Expr* expr);
   Tensor initial_parameter(const std::string& parameter);
   const TrainItem* find_item(std::string_view word) const;
   void finish();
@@ -253,10 +268,13 @@ class Elaborator {
   int draws_ = -1;  // -1: not allowed here
 
   std::map<std::string, std::pair<ir::Type, ir::SourceLocation>> columns_;  // of the data, types of one sample
+  std::map<std::string, int64_t> column_limits_;                            // of columns of indices
   std::map<std::string, Tensor> column_values_;                             // formula data
   std::set<std::string> columns_used_;
   Target* data_target_ = nullptr;
   Target* update_ = nullptr;
+  std::vector<Scope>* optimizer_scopes_ = nullptr;  // one a parameter, while a line of the optimizer is elaborated
+  std::map<const Expr*, Value> totals_;             // of that line
 
   int64_t evaluations_ = 0;
   double state_elements_ = 0;  // of all parameters and states

@@ -41,6 +41,7 @@ struct Tensor {
   ir::ValueId id;
   std::vector<int> axes;  // one an axis of the value, distinct
   bool zero = false;      // came from a product with a literal 0: adding it changes nothing
+  int64_t limit = 0;      // > 0: whole numbers below it, which may index an axis of that size (idx<limit>)
   bool batched() const { return !axes.empty() && axes.front() == kBatchAxis; }
   size_t rank() const { return axes.size() - (batched() ? 1 : 0); }  // of one sample
 };

@@ -178,8 +178,11 @@ TEST_CASE("a real argument of a layer and of a loss is a setting") {
                                        "scaled(out, target, weight = 4)", "sgd(lr = 0.1)", definitions));
   std::map<std::string, double> settings;
   for (const frontend::Setting& setting : spec.program->settings) settings[setting.name] = setting.value;
-  CHECK(settings == std::map<std::string, double>{
-                        {"double.by", 2}, {"loss.weight", 4}, {"optimizer.lr", 0.1}, {"optimizer.momentum", 0}});
+  CHECK(settings == std::map<std::string, double>{{"double.by", 2},
+                                                  {"loss.weight", 4},
+                                                  {"optimizer.lr", 0.1},
+                                                  {"optimizer.momentum", 0},
+                                                  {"optimizer.weight_decay", 0}});
   CHECK(spec.func("predict").find_parameter("double.by").has_value());
   CHECK(spec.func("loss").find_parameter("loss.weight").has_value());
 }
