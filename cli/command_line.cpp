@@ -303,8 +303,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                           (word[1] == '-' || std::isalpha(static_cast<unsigned char>(word[1])) != 0);
       const bool number_word = word == "-inf" || word == "-nan";
       if (!option || number_word) continue;
-      line.command.reset();
       line.text = usage_error("The following argument was not expected: " + word, "predict");
+      line.command.reset();  // `word` lived in it
       line.exit_code = kUsage;
       return line;
     }

@@ -100,6 +100,7 @@ int eval(const EvalWords& words) {
   std::string problem;
   const ir::Func* func = choose_func(*module, words.func, problem);
   if (func == nullptr) return fail_usage(problem);
+  if (ir::Status status = ir::check_limits(*func); !status) return fail(status.error());
   const ir::Result<std::vector<ir::Tensor>> arguments = make_arguments(*func, words);
   if (!arguments) return fail_usage(arguments.error());
   const ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(*func, *arguments);

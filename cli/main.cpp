@@ -1,4 +1,7 @@
+#include <csignal>
 #include <cstdio>
+#include <exception>
+#include <new>
 
 #include "cli/command_line.h"
 
@@ -21,15 +24,29 @@ struct Runner {
 
 int main(int argc, char** argv) {
   using namespace gradc::cli;
-  const CommandLine line = parse_command_line(argc, argv);
-  if (!line.command) {
-    std::fputs(line.text.c_str(), line.exit_code == kDone ? stdout : stderr);
-    return line.exit_code;
+  // A reader that goes away (`| head`) is a failed write, not the end of a training run.
+  std::signal(SIGPIPE, SIG_IGN);
+  int exit_code = kFailed;
+  try {
+    const CommandLine line = parse_command_line(argc, argv);
+    exit_code = line.exit_code;
+    if (line.command) {
+      exit_code = std::visit(Runner{}, *line.command);
+    } else {
+      std::fputs(line.text.c_str(), line.exit_code == kDone ? stdout : stderr);
+    }
+  } catch (const std::bad_alloc&) {
+    // The libraries' only exceptions that can come this far.
+    std::fputs("gradc: error: out of memory\n", stderr);
+    return kFailed;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "gradc: error: %s\n", error.what());
+    return kFailed;
   }
-  const int exit_code = std::visit(Runner{}, *line.command);
   // A full disk or a closed pipe shows only here.
-  if (std::fflush(stdout) != 0 && exit_code == kDone) {
-    std::perror("gradc: standard output");
+  const bool failed_before = std::ferror(stdout) != 0;
+  if ((std::fflush(stdout) != 0 || failed_before) && exit_code == kDone) {
+    std::fputs("gradc: error: cannot write to standard output\n", stderr);
     return kFailed;
   }
   return exit_code;

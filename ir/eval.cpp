@@ -8,8 +8,6 @@
 
 namespace gradc::ir {
 
-namespace {
-
 Status check_limits(const Func& func, const EvalLimits& limits) {
   int64_t bytes = 0;
   int64_t operations = 0;
@@ -32,8 +30,6 @@ Status check_limits(const Func& func, const EvalLimits& limits) {
   }
   return success();
 }
-
-}  // namespace
 
 Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
                                          const EvalLimits& limits) {

@@ -13,9 +13,12 @@ namespace gradc::ir {
 
 // Beyond these the interpreter refuses before it starts; IR text is untrusted.
 struct EvalLimits {
-  int64_t bytes = int64_t{4} << 30;     // of all values together
-  int64_t operations = 20'000'000'000;  // elements computed plus terms summed
+  int64_t bytes = int64_t{4} << 30;    // of all values together
+  int64_t operations = 4'000'000'000;  // elements computed plus terms summed
 };
+
+// An error where evaluating `func` would go beyond the limits; ask before making large arguments.
+Status check_limits(const Func& func, const EvalLimits& limits = {});
 
 // The results of `func` for the arguments, both by position. Argument types must be those of the parameters (ENSURE).
 // Storage, kernels and in-place updates don't matter to meaning and are ignored.

@@ -53,6 +53,12 @@ const std::string& item_name(const Item& item) {
   return std::visit([](const auto& each) -> const std::string& { return each.name; }, item);
 }
 
+std::unordered_map<std::string_view, ValueId> parameters_by_name(const Func& func) {
+  std::unordered_map<std::string_view, ValueId> found;
+  for (uint32_t i = 0; i < func.parameter_count; ++i) found.emplace(func.values[i].name, ValueId{i});
+  return found;
+}
+
 std::vector<uint32_t> count_uses(const Func& func) {
   std::vector<uint32_t> uses(func.size());
   for (const Value& value : func.values) {

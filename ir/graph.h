@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -103,6 +104,9 @@ struct Module {
 
 const std::string& item_name(const Item& item);
 inline std::string gradient_name(std::string_view parameter) { return std::string(parameter) + ".gradient"; }
+
+// For many look-ups: Func::find_parameter goes through the list each time. The names are the function's own.
+std::unordered_map<std::string_view, ValueId> parameters_by_name(const Func& func);
 
 // How many times each value is used as an operand or a result.
 std::vector<uint32_t> count_uses(const Func& func);

@@ -72,6 +72,7 @@ class FuncVerifier {
 
   void check_results() {
     std::set<std::string> names;
+    const auto parameters = parameters_by_name(func_);
     for (const FuncResult& result : func_.results) {
       if (result.name.empty()) error(nullptr, "a result without a name");
       if (!names.insert(result.name).second) error(nullptr, "two results are named {}", result.name);
@@ -79,9 +80,9 @@ class FuncVerifier {
         error(nullptr, "the result {} names no value", result.name);
         continue;
       }
-      const std::optional<ValueId> argument = func_.find_parameter(result.name);
-      if (!argument) continue;
-      const Value& parameter = func_[*argument];
+      const auto argument = parameters.find(result.name);
+      if (argument == parameters.end()) continue;
+      const Value& parameter = func_[argument->second];
       if ((parameter.role == Role::parameter || parameter.role == Role::state) &&
           parameter.type != func_[result.value].type) {
         error(&func_[result.value], "the new value of %{} is {}, not {}", result.name,
@@ -104,7 +105,7 @@ class FuncVerifier {
       last_read[i] = value.kernel;
       numbers.insert(value.kernel);
     }
-    if (!numbers.empty() && *numbers.rbegin() + 1 != static_cast<int32_t>(numbers.size())) {
+    if (!numbers.empty() && static_cast<size_t>(*numbers.rbegin()) != numbers.size() - 1) {
       error(nullptr, "kernel numbers are not dense from 0");
     }
   }
@@ -163,10 +164,93 @@ void check_request(const Module& module, size_t index, const GradientRequest& re
   }
 }
 
+// What an item takes and gives, once expanded.
+struct Port {
+  std::string name;
+  Type type;
+  Role role = Role::input;
+};
+struct Signature {
+  std::vector<Port> arguments, results;
+};
+const Port* find_port(const std::vector<Port>& ports, const std::string& name) {
+  const auto found = std::find_if(ports.begin(), ports.end(), [&](const Port& port) { return port.name == name; });
+  return found == ports.end() ? nullptr : &*found;
+}
+
+Signature signature_of(const Module& module, const std::string& name);
+
+Signature signature_of(const Module&, const Func& func) {
+  Signature signature;
+  for (size_t i = 0; i < func.parameter_count; ++i) {
+    signature.arguments.push_back({func.values[i].name, func.values[i].type, func.values[i].role});
+  }
+  for (const FuncResult& result : func.results) {
+    if (result.value.index < func.size()) signature.results.push_back({result.name, func[result.value].type});
+  }
+  return signature;
+}
+
+Signature signature_of(const Module& module, const GradientRequest& request) {
+  Signature signature = signature_of(module, request.of);
+  for (const std::string& name : request.wrt) {
+    const Port* argument = find_port(signature.arguments, name);
+    if (argument != nullptr) signature.results.push_back({gradient_name(name), argument->type});
+  }
+  return signature;
+}
+
+// As passes/apply_optimizer composes it.
+Signature signature_of(const Module& module, const StepRequest& request) {
+  Signature signature = signature_of(module, request.first), second = signature_of(module, request.second);
+  std::vector<Port> results = second.results;
+  for (const Port& result : signature.results) {
+    const Port* argument = find_port(second.arguments, result.name);
+    if (argument == nullptr || argument->role != Role::input) results.push_back(result);
+  }
+  for (const Port& argument : second.arguments) {
+    const bool provided = argument.role == Role::input && find_port(signature.results, argument.name) != nullptr;
+    if (!provided && find_port(signature.arguments, argument.name) == nullptr) signature.arguments.push_back(argument);
+  }
+  signature.results = std::move(results);
+  return signature;
+}
+
+// Requests name items that stand before them, so this ends.
+Signature signature_of(const Module& module, const std::string& name) {
+  for (const Item& item : module.items) {
+    if (item_name(item) == name) return std::visit([&](const auto& each) { return signature_of(module, each); }, item);
+  }
+  return {};
+}
+
 void check_request(const Module& module, size_t index, const StepRequest& request, std::vector<VerifyError>& errors) {
+  auto error = [&](std::string message) { errors.push_back({request.name, std::move(message), index}); };
   for (const std::string& name : {request.first, request.second}) {
-    if (!stands_before(module, index, name)) {
-      errors.push_back({request.name, fmt::format("step of @{}, which does not stand before", name), index});
+    if (!stands_before(module, index, name))
+      return error(fmt::format("step of @{}, which does not stand before", name));
+  }
+  const Signature first = signature_of(module, request.first), second = signature_of(module, request.second);
+  for (const Port& argument : second.arguments) {
+    const Port* result = argument.role == Role::input ? find_port(first.results, argument.name) : nullptr;
+    const Port* shared = result != nullptr ? result : find_port(first.arguments, argument.name);
+    if (shared != nullptr && shared->type != argument.type) {
+      error(fmt::format("%{} is {} in @{} and {} in @{}", argument.name, to_string(shared->type), request.first,
+                        to_string(argument.type), request.second));
+    } else if (shared != nullptr && result == nullptr && shared->role != argument.role) {
+      error(fmt::format("%{} is {} in @{} and {} in @{}", argument.name, role_name(shared->role), request.first,
+                        role_name(argument.role), request.second));
+    }
+  }
+  const Signature whole = signature_of(module, request);
+  std::set<std::string> names;
+  for (const Port& result : whole.results) {
+    if (!names.insert(result.name).second) error(fmt::format("both functions give a result {}", result.name));
+    const Port* argument = find_port(whole.arguments, result.name);
+    const bool persists = argument != nullptr && (argument->role == Role::parameter || argument->role == Role::state);
+    if (persists && argument->type != result.type) {
+      error(fmt::format("the new value of %{} is {}, not {}", result.name, to_string(result.type),
+                        to_string(argument->type)));
     }
   }
 }

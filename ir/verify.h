@@ -14,7 +14,9 @@
 // Of a module:
 //   8. Names of items are distinct. A `grad` names a function that stands before it, whose first result is a real
 //   scalar,
-//      and arguments of it that are real. A `step` names two earlier items.
+//      and arguments of it that are real. A `step` names two earlier items;
+//      arguments that they share have one type and role, what the second takes of the first's results has their type,
+//      no two results of the whole share a name, and invariant 5 holds for them.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -52,22 +52,25 @@ Func compose(const Func& first, const Func& second, const std::string& name) {
 
 ir::Module apply_optimizer(const ir::Module& module) {
   ir::Module out{module.files, {}};
-  std::set<std::string> used_up;
+  std::set<std::string> used_up, still_named;
   for (const ir::Item& item : module.items) {
     const ir::StepRequest* request = std::get_if<ir::StepRequest>(&item);
-    if (request == nullptr) {
+    const Func* first = request != nullptr ? out.find(request->first) : nullptr;
+    const Func* second = request != nullptr ? out.find(request->second) : nullptr;
+    if (first == nullptr || second == nullptr) {
+      if (request != nullptr) still_named.insert({request->first, request->second});
+      if (const auto* gradient = std::get_if<ir::GradientRequest>(&item)) still_named.insert(gradient->of);
       out.items.push_back(item);
       continue;
     }
-    const Func* first = out.find(request->first);
-    const Func* second = out.find(request->second);
-    ENSURE(first != nullptr && second != nullptr, "step @" + request->name + " before its parts are functions");
     Func step = compose(*first, *second, request->name);
     step.location = request->location;
-    out.items.push_back(std::move(step));
     used_up.insert({request->first, request->second});
+    out.items.push_back(std::move(step));
   }
-  std::erase_if(out.items, [&](const ir::Item& item) { return used_up.count(ir::item_name(item)) > 0; });
+  std::erase_if(out.items, [&](const ir::Item& item) {
+    return used_up.count(ir::item_name(item)) > 0 && still_named.count(ir::item_name(item)) == 0;
+  });
   return out;
 }
 

@@ -1,10 +1,10 @@
 // Common subexpression elimination: of values with equal operation, operands, attributes and type the first serves all.
 // Operands of commutative operations are compared in either order.
 #include <algorithm>
+#include <functional>
 #include <map>
-#include <tuple>
+#include <string_view>
 
-#include "ir/print.h"
 #include "ir/rewrite.h"
 #include "passes/passes.h"
 
@@ -12,11 +12,33 @@ namespace gradc::passes {
 
 namespace {
 
+class FieldHasher {
+ public:
+  explicit FieldHasher(size_t seed) : hash_(seed) {}
+  size_t hash() const { return hash_; }
+  void mix(size_t word) { hash_ = hash_ * 1000003 ^ word; }
+
+  template <class T>
+  void operator()(std::string_view, const std::vector<T>& list) {
+    for (const T& each : list) mix(std::hash<T>()(each));
+  }
+  template <class T>
+  void operator()(std::string_view, const T& value) {
+    mix(std::hash<T>()(value));
+  }
+  void order(const ir::SumOrder& order, bool) { mix(static_cast<size_t>(order.block)); }
+
+ private:
+  size_t hash_;
+};
+
 size_t hash_value(const ir::Value& value, const std::vector<ir::ValueId>& operands) {
-  size_t hash = static_cast<size_t>(value.op);
-  for (ir::ValueId operand : operands) hash = hash * 1000003 + operand.index;
-  for (int64_t extent : value.type.shape) hash = hash * 1000003 + static_cast<size_t>(extent);
-  return hash;
+  FieldHasher hasher(static_cast<size_t>(value.op));
+  for (ir::ValueId operand : operands) hasher.mix(operand.index);
+  for (int64_t extent : value.type.shape) hasher.mix(static_cast<size_t>(extent));
+  ir::Attr attr = value.attr;
+  std::visit([&](auto& each) { each.fields(hasher); }, attr);
+  return hasher.hash();
 }
 
 bool same_value(const ir::Value& a, const ir::Value& b, const std::vector<ir::ValueId>& b_operands) {

@@ -191,16 +191,19 @@ class Fusion {
                        [&](const Read& read) { return read.leaf == leaf && read.pointwise; });
   }
 
-  // The argument that `id` becomes the new value of, if any.
-  ValueId replaced_argument(ValueId id) const {
+  // For each value the argument that it becomes the new value of, if any.
+  std::vector<ValueId> replaced_arguments() const {
+    std::vector<ValueId> replaced(func_.size());
+    const auto parameters = ir::parameters_by_name(func_);
     for (const ir::FuncResult& result : func_.results) {
-      if (result.value != id) continue;
-      if (const std::optional<ValueId> argument = func_.find_parameter(result.name)) return *argument;
+      const auto found = parameters.find(result.name);
+      if (found != parameters.end()) replaced[result.value.index] = found->second;
     }
-    return {};
+    return replaced;
   }
 
   void assign_kernels() {
+    const std::vector<ValueId> replaced_by = replaced_arguments();
     for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
       if (!stored_[i]) continue;
       const ValueId id{i};
@@ -216,7 +219,7 @@ class Fusion {
         earliest = std::max(earliest, kernel_of_[read.leaf.index] + (same_index(read) ? 0 : 1));
       }
       // A new value may overwrite its argument once nobody else needs the old one.
-      if (const ValueId replaced = replaced_argument(id); replaced.valid()) {
+      if (const ValueId replaced = replaced_by[i]; replaced.valid()) {
         for (size_t k = earliest; k < kernels_.size(); ++k) {
           for (const Read& read : kernels_[k].reads) {
             if (read.leaf == replaced) earliest = k + (read.pointwise ? 0 : 1);

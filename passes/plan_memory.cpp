@@ -3,10 +3,15 @@
 //   data    arguments of role data and input      hyper   scalars and the key, packed
 //   result  results that are no new value of an argument
 //   arena   everything else; two values share bytes where no kernel needs both
+// A function that has not been fused is left as it is.
+//
 // The new value of an argument takes the argument's place where nobody reads the old one any more; otherwise it waits
 // in the arena and a last kernel copies it.
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <string>
+#include <unordered_map>
 
 #include "ir/builder.h"
 #include "ir/ensure.h"
@@ -192,9 +197,18 @@ class MemoryPlan {
   int32_t last_kernel_ = -1;
 };
 
+// Whether every result has a kernel that stores it (or is an argument's unchanged value).
+bool is_fused(const Func& func) {
+  return std::all_of(func.results.begin(), func.results.end(), [&](const ir::FuncResult& result) {
+    const Value& value = func[result.value];
+    return value.kernel >= 0 || (value.op == Op::parameter && value.name == result.name);
+  });
+}
+
 }  // namespace
 
 ir::Func plan_memory(const ir::Func& func) {
+  if (!is_fused(func)) return func;
   Func clean = func;
   for (Value& value : clean.values) value.storage = {};
   clean.arena_bytes = 0;

@@ -111,7 +111,8 @@ ir::Status load_weights(State& state, const std::string& path, std::string_view 
     if (stored == nullptr) continue;
     if (stored->shape != slot.type.shape) {
       return ir::Error{fmt::format("{}: `{}` has another shape in the file: {}; model `{}` has {}", path, slot.name,
-                                   to_string(*stored).substr(slot.name.size() + 1), model, ir::to_string(slot.type))};
+                                   fmt::format("{}[{}]", stored->dtype, fmt::join(stored->shape, ",")), model,
+                                   ir::to_string(slot.type))};
     }
     ir::Result<std::vector<float>> elements = reader->read_f32(*stored);
     if (!elements) return elements.take_error();
