@@ -49,6 +49,10 @@ NodeId element_exp(Builder& b, const Value& v, const Indices& i) { return elemen
 NodeId element_log(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_sqrt(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_tanh(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
+NodeId element_erf(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
+NodeId element_sin(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
+NodeId element_cos(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
+NodeId element_pow(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_add(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_sub(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }
 NodeId element_mul(Builder& b, const Value& v, const Indices& i) { return elementwise(b, v, i); }

@@ -4,6 +4,8 @@
 
 #include "ir/ensure.h"
 #include "ir/math.h"
+#include "ir/math_power.h"
+#include "ir/math_sine.h"
 #include "ir/philox.h"
 
 namespace gradc::codegen {
@@ -163,6 +165,26 @@ template <>
 Value* emit<Op::tanh>(const Call& c) {
   MathBuilder math(c.builder, c.emitter, c.x[0]);
   return ir::tanh_f32(math, c.x[0]);
+}
+template <>
+Value* emit<Op::erf>(const Call& c) {
+  MathBuilder math(c.builder, c.emitter, c.x[0]);
+  return ir::erf_f32(math, c.x[0]);
+}
+template <>
+Value* emit<Op::sin>(const Call& c) {
+  MathBuilder math(c.builder, c.emitter, c.x[0]);
+  return ir::sin_f32(math, c.x[0]);
+}
+template <>
+Value* emit<Op::cos>(const Call& c) {
+  MathBuilder math(c.builder, c.emitter, c.x[0]);
+  return ir::cos_f32(math, c.x[0]);
+}
+template <>
+Value* emit<Op::pow>(const Call& c) {
+  MathBuilder math(c.builder, c.emitter, c.x[0]);
+  return ir::pow_f32(math, c.x[0], c.x[1]);
 }
 template <>
 Value* emit<Op::sqrt>(const Call& c) {

@@ -127,6 +127,25 @@ void rule_log(const EvalCall& call) {
 void rule_tanh(const EvalCall& call) {
   map_real(call, [](float x) { return tanh_f32(x); }, [](double x) { return std::tanh(x); });
 }
+void rule_erf(const EvalCall& call) {
+  map_real(call, [](float x) { return erf_f32(x); }, [](double x) { return std::erf(x); });
+}
+void rule_sin(const EvalCall& call) {
+  map_real(call, [](float x) { return sin_f32(x); }, [](double x) { return std::sin(x); });
+}
+void rule_cos(const EvalCall& call) {
+  map_real(call, [](float x) { return cos_f32(x); }, [](double x) { return std::cos(x); });
+}
+void rule_pow(const EvalCall& call) {
+  map2(call, [](auto a, auto b) {
+    using T = decltype(a);
+    if constexpr (std::is_same_v<T, float>) {
+      return pow_f32(a, b);
+    } else {
+      return static_cast<T>(std::pow(static_cast<double>(a), static_cast<double>(b)));
+    }
+  });
+}
 void rule_sqrt(const EvalCall& call) {
   map_real(call, [](float x) { return std::sqrt(x); }, [](double x) { return std::sqrt(x); });
 }

@@ -1,5 +1,5 @@
-// exp, log and tanh of float32, written once: the interpreter runs them on floats, generated code on vectors, and both
-// get the same bits on every machine.
+// exp, log, tanh, erf and floor of float32 (sine and cosine: math_sine.h; pow: math_power.h), written once: the
+// interpreter runs them on floats, generated code on vectors, and both get the same bits on every machine.
 //
 // Each function is a template over a builder B with the types B::F (float32, or a vector of them), B::I (32-bit
 // integers, wrapping) and B::M (masks), which may be one type, and these operations; no others are allowed here,
@@ -34,6 +34,19 @@ typename B::F floor_f32(B& b, typename B::F x) {
   return b.select(b.less(a, limit), below, x);
 }
 
+// p 2^n for p near 1 and n from -252 to 254: 2^n in two factors, each a normal number. Only the last product is
+// rounded, so underflow is gradual.
+template <class B>
+typename B::F times_power_of_two(B& b, typename B::F p, typename B::I n) {
+  using F = typename B::F;
+  using I = typename B::I;
+  const I half = b.int_ashr(n, 1);
+  const I bias = b.int_constant(127);
+  const F first = b.from_bits(b.int_shl(b.int_add(half, bias), 23));
+  const F second = b.from_bits(b.int_shl(b.int_add(b.int_sub(n, half), bias), 23));
+  return b.mul(b.mul(p, first), second);
+}
+
 // exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2 (two-part ln 2: Cody and Waite, Software Manual for the
 // Elementary Functions, 1980), exp(r) = 1 + r + r^2 q(r).
 template <class B>
@@ -57,12 +70,7 @@ typename B::F exp_f32(B& b, typename B::F x) {
   q = b.fma(q, r, b.constant(0x1.55548ep-3f));
   q = b.fma(q, r, b.constant(0x1.fffff8p-2f));
   const F p = b.add(b.constant(1.0f), b.fma(b.mul(r, r), q, r));
-  // 2^n in two factors, each a normal number; only the last product is rounded, so underflow is gradual.
-  const I half = b.int_ashr(exponent, 1);
-  const I bias = b.int_constant(127);
-  const F first = b.from_bits(b.int_shl(b.int_add(half, bias), 23));
-  const F second = b.from_bits(b.int_shl(b.int_add(b.int_sub(exponent, half), bias), 23));
-  return b.mul(b.mul(p, first), second);
+  return times_power_of_two(b, p, exponent);
 }
 
 // log(x) = e ln 2 + log(1 + f), x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f + f^2 q(f).
@@ -120,6 +128,38 @@ typename B::F tanh_f32(B& b, typename B::F x) {
   return b.from_bits(b.int_or(b.bits(magnitude), sign));
 }
 
+// With a = |x|: a + a q(a^2) below 0.9; else 1 - exp(g(a)), g a polynomial for log(1 - erf(a)), which is below 2^-25
+// from 3.95 on. The sign is x's.
+template <class B>
+typename B::F erf_f32(B& b, typename B::F x) {
+  using F = typename B::F;
+  using I = typename B::I;
+  const I sign = b.int_and(b.bits(x), b.int_constant(0x80000000));
+  const F a = b.from_bits(b.int_and(b.bits(x), b.int_constant(0x7fffffff)));
+  const F s = b.mul(a, a);
+  F q = b.constant(0x1.5fff4cp-14f);
+  q = b.fma(q, s, b.constant(-0x1.aafd0ap-11f));
+  q = b.fma(q, s, b.constant(0x1.54d5a2p-8f));
+  q = b.fma(q, s, b.constant(-0x1.b80ee8p-6f));
+  q = b.fma(q, s, b.constant(0x1.ce2dfap-4f));
+  q = b.fma(q, s, b.constant(-0x1.812742p-2f));
+  q = b.fma(q, s, b.constant(0x1.06eba8p-3f));
+  const F near = b.fma(a, q, a);
+  const F highest = b.constant(3.95f);
+  const F t = b.select(b.less(highest, a), highest, a);
+  F g = b.constant(-0x1.6248a6p-16f);
+  g = b.fma(g, t, b.constant(0x1.c7a7b2p-12f));
+  g = b.fma(g, t, b.constant(-0x1.11547ap-8f));
+  g = b.fma(g, t, b.constant(0x1.9b8216p-6f));
+  g = b.fma(g, t, b.constant(-0x1.bb7c14p-4f));
+  g = b.fma(g, t, b.constant(-0x1.444742p-1f));
+  g = b.fma(g, t, b.constant(-0x1.212784p+0f));
+  g = b.fma(g, t, b.constant(0x1.6b6124p-13f));
+  const F far = b.sub(b.constant(1.0f), exp_f32(b, g));
+  const F magnitude = b.select(b.less(a, b.constant(0.9f)), near, far);
+  return b.from_bits(b.int_or(b.bits(magnitude), sign));
+}
+
 // The builder that computes instead of emitting. Its fma is rounded once whatever the host has: an instruction, or the
 // C library's fmaf, which IEC 60559 requires to be exact.
 struct FloatBuilder {
@@ -155,5 +195,9 @@ float floor_f32(float x);
 float exp_f32(float x);
 float log_f32(float x);
 float tanh_f32(float x);
+float erf_f32(float x);
+float sin_f32(float x);
+float cos_f32(float x);
+float pow_f32(float a, float b);
 
 }  // namespace gradc::ir

@@ -115,6 +115,10 @@ Result<Type> rule_exp(const Query& q) { return same_float(q); }
 Result<Type> rule_log(const Query& q) { return same_float(q); }
 Result<Type> rule_sqrt(const Query& q) { return same_float(q); }
 Result<Type> rule_tanh(const Query& q) { return same_float(q); }
+Result<Type> rule_erf(const Query& q) { return same_float(q); }
+Result<Type> rule_sin(const Query& q) { return same_float(q); }
+Result<Type> rule_cos(const Query& q) { return same_float(q); }
+Result<Type> rule_pow(const Query& q) { return same_float(q); }
 Result<Type> rule_add(const Query& q) { return same_number(q); }
 Result<Type> rule_sub(const Query& q) { return same_number(q); }
 Result<Type> rule_mul(const Query& q) { return same_number(q); }

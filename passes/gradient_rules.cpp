@@ -1,6 +1,7 @@
 #include "passes/gradient_rules.h"
 
 #include <algorithm>
+#include <numbers>
 
 namespace gradc::passes {
 
@@ -57,6 +58,41 @@ void rule_tanh(const GradientCall& c) {
   Builder& b = c.builder;
   const ValueId rest = b.sub(b.constant_like(1, c.result), c.result);
   c.contribute(0, b.mul(b.add(c.gradient, b.mul(c.gradient, c.result)), rest));
+}
+
+// y = erf x: dx = g 2/sqrt(pi) exp(-x^2)
+void rule_erf(const GradientCall& c) {
+  Builder& b = c.builder;
+  const ValueId x = c.operand(0);
+  const ValueId slope = b.mul(b.constant_like(2 * std::numbers::inv_sqrtpi, x), b.unary(Op::exp, b.neg(b.mul(x, x))));
+  c.contribute(0, b.mul(c.gradient, slope));
+}
+
+// y = sin x: dx = g cos x
+void rule_sin(const GradientCall& c) {
+  c.contribute(0, c.builder.mul(c.gradient, c.builder.unary(Op::cos, c.operand(0))));
+}
+
+// y = cos x: dx = -g sin x
+void rule_cos(const GradientCall& c) {
+  c.contribute(0, c.builder.neg(c.builder.mul(c.gradient, c.builder.unary(Op::sin, c.operand(0)))));
+}
+
+// y = a^b: da = g b a^(b-1), 0 where b = 0; db = g y ln a, 0 where a = 0 and b >= 0
+void rule_pow(const GradientCall& c) {
+  Builder& b = c.builder;
+  const ValueId x = c.operand(0), exponent = c.operand(1), zero = zeros_like(c, x);
+  if (c.wanted(0)) {
+    const ValueId lower = b.binary(Op::pow, x, b.sub(exponent, b.constant_like(1, exponent)));
+    const ValueId slope = b.select(b.binary(Op::equal, exponent, zero), zero, b.mul(exponent, lower));
+    c.contribute(0, b.mul(c.gradient, slope));
+  }
+  if (c.wanted(1)) {
+    const ValueId at_zero =
+        b.binary(Op::logical_and, b.binary(Op::equal, x, zero), b.binary(Op::less_equal, zero, exponent));
+    const ValueId slope = b.select(at_zero, zero, b.mul(c.result, b.unary(Op::log, x)));
+    c.contribute(1, b.mul(c.gradient, slope));
+  }
 }
 
 // y = a + b: da = g, db = g

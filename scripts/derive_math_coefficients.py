@@ -6,9 +6,9 @@ relative error of the function. A coefficient is rounded to float32 and held, lo
 fitted again, so that they take up its rounding error.
 """
 import struct
-from mpmath import mp, mpf, matrix, lu_solve, exp, log, tanh, cos, pi, sqrt, linspace
+from mpmath import mp, mpf, matrix, lu_solve, exp, log, tanh, erf, erfc, atanh, sin, cos, pi, sqrt, linspace
 
-mp.dps = 60
+mp.dps = 90
 
 
 def to_f32(value):
@@ -62,6 +62,24 @@ def main():
     # tanh(a) = a + a s q(s) with s = a^2, a up to 0.625.
     derive("tanh", quotient_limit(lambda s: (tanh(sqrt(s)) / sqrt(s) - 1) / s, lambda s: -mpf(1) / 3 + 2 * s / 15),
            lambda s: s * sqrt(s) / tanh(sqrt(s)), mpf("1e-6"), mpf("0.625") ** 2, 4)
+    # erf(a) = a + a q(s) with s = a^2, a up to 0.9; log(1 - erf(a)) from there to 3.95.
+    derive("erf", quotient_limit(lambda s: erf(sqrt(s)) / sqrt(s) - 1, lambda s: 2 / sqrt(pi) * (1 - s / 3) - 1),
+           lambda s: sqrt(s) / erf(sqrt(s)), mpf("1e-8"), mpf("0.9") ** 2, 6)
+    derive("log(1 - erf)", lambda a: log(erfc(a)), lambda a: erfc(a) / erf(a), mpf("0.9"), mpf("3.95"), 7)
+    # sin(r) = r + r s p(s), cos(r) = 1 - s/2 + s^2 c(s), slightly beyond pi/4.
+    quarter = pi / 4 * mpf("1.0001")
+    derive("sin", lambda s: (sin(sqrt(s)) / sqrt(s) - 1) / s, lambda s: s * sqrt(s) / sin(sqrt(s)), mpf("1e-6"), quarter**2, 2)
+    derive("cos", lambda s: (cos(sqrt(s)) - 1 + s / 2) / s**2, lambda s: s**2 / cos(sqrt(s)), mpf("1e-6"), quarter**2, 2)
+    # artanh(t) = t + t^3 (1/3 + v q(v)) with v = t^2, t up to (sqrt(2) - 1)/(sqrt(2) + 1).
+    furthest = (sqrt(mpf(2)) - 1) / (sqrt(mpf(2)) + 1) * mpf("1.001")
+    derive("artanh", lambda v: ((atanh(sqrt(v)) / sqrt(v) - 1) / v - mpf(1) / 3) / v, lambda v: v * v, mpf("1e-6"), furthest**2, 2)
+    # 2^r = 1 + r q(r)
+    derive("exp2", quotient_limit(lambda r: (mpf(2) ** r - 1) / r, lambda r: log(2) + log(2) ** 2 * r / 2),
+           lambda r: abs(r) / mpf(2) ** r, -mpf("0.5001"), mpf("0.5001"), 5)
+    for name, value in [("pi/2", pi / 2), ("1/3", mpf(1) / 3), ("2/ln2", 2 / log(2))]:
+        print(name, float(to_f32(value)).hex(), "rest", float(to_f32(value - to_f32(value))).hex())
+    bits = [int(2 / pi * mpf(2) ** (32 * (k + 1))) % 2**32 for k in range(7)]
+    print("2/pi", " ".join(hex(word) for word in bits))
     # ln 2 in two parts: the first has so few bits that its product with an exponent is exact.
     high = mpf(int(log(2) * 2**15)) / 2**15
     print("ln2 high", float(high).hex(), "low", float(to_f32(log(2) - high)).hex())

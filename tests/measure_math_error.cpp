@@ -1,6 +1,6 @@
-// Measures exp_f32, log_f32 and tanh_f32 of ir/math.h against the C library's double functions over every float32, in
-// units in the last place of the exact result, and prints a table: measure_math_error [STRIDE]. Takes a minute or two;
-// the unit test tests/unit/test_math.cpp checks a sample of the same points.
+// Measures the functions of ir/math.h against the C library's double functions over every float32, pow over a sample of
+// pairs, in units in the last place of the exact result, and prints a table: measure_math_error [STRIDE]. Takes a few
+// minutes; the unit test tests/unit/test_math.cpp checks a sample of the same points.
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <cstdlib>
 
 #include "ir/math.h"
+#include "ir/math_power.h"
+#include "ir/math_sine.h"
 
 namespace {
 
@@ -50,6 +52,36 @@ bool measure(const char* name, uint64_t stride, Computed computed, Exact exact) 
   return not_a_number == 0 && largest <= 2;
 }
 
+// Pairs whose power is a float: a over all positive floats and, in every second one, close to 1; the power's logarithm
+// evenly over the range.
+bool measure_pow(uint64_t count) {
+  double largest = 0;
+  float worst_a = 0, worst_b = 0;
+  uint64_t state = 1, not_a_number = 0;
+  const auto next = [&] {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<uint32_t>(state >> 32);
+  };
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint32_t bits = i % 2 == 0 ? next() % 0x7f800000 : 0x3f800000 + next() % 0x00800000 - 0x00400000;
+    const float a = std::bit_cast<float>(bits);
+    const double target = -150 + 279 * (static_cast<double>(next()) / 4294967296.0);
+    const double log2 = std::log2(static_cast<double>(a));
+    const float b = static_cast<float>(i % 3 == 0 ? target / 20 : target / log2);
+    const float y = gradc::ir::pow_f32(a, b);
+    const double exact = std::pow(static_cast<double>(a), static_cast<double>(b));
+    if (std::isnan(exact) || std::isnan(y)) {
+      not_a_number += std::isnan(exact) != std::isnan(y);
+      continue;
+    }
+    const double error = std::isinf(exact) && static_cast<double>(y) == exact ? 0 : error_in_ulp(y, exact);
+    if (error > largest) largest = error, worst_a = a, worst_b = b;
+  }
+  std::printf("%-5s %12llu %9.4f  %a %a%s\n", "pow", static_cast<unsigned long long>(count), largest,
+              static_cast<double>(worst_a), static_cast<double>(worst_b), not_a_number > 0 ? "  NaN differs" : "");
+  return not_a_number == 0 && largest <= 2;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -63,5 +95,10 @@ int main(int argc, char** argv) {
   bool good = measure("exp", stride, [&](float x) { return exp_f32(b, x); }, [](double x) { return std::exp(x); });
   good &= measure("log", stride, [&](float x) { return log_f32(b, x); }, [](double x) { return std::log(x); });
   good &= measure("tanh", stride, [&](float x) { return tanh_f32(b, x); }, [](double x) { return std::tanh(x); });
+  good &= measure("erf", stride, [&](float x) { return erf_f32(b, x); }, [](double x) { return std::erf(x); });
+  good &= measure("sin", stride, [&](float x) { return sin_f32(b, x); }, [](double x) { return std::sin(x); });
+  good &= measure("cos", stride, [&](float x) { return cos_f32(b, x); }, [](double x) { return std::cos(x); });
+  good &= measure("floor", stride, [&](float x) { return floor_f32(b, x); }, [](double x) { return std::floor(x); });
+  good &= measure_pow((uint64_t{1} << 30) / stride);
   return good ? 0 : 1;
 }

@@ -35,13 +35,15 @@ TEST_CASE("compiled: elementwise operations") {
     check(unary(op, "f32", "f32"));
     check(unary(op, "i32", "i32"));
   }
-  for (const char* op : {"floor", "exp", "log", "tanh", "sqrt", "stop_gradient"}) check(unary(op, "f32", "f32"));
+  for (const char* op : {"floor", "exp", "log", "tanh", "erf", "sin", "cos", "sqrt", "stop_gradient"})
+    check(unary(op, "f32", "f32"));
   check(unary("logical_not", "bool", "bool"));
   for (const char* op : {"add", "sub", "mul", "max", "min"}) {
     check(binary(op, "f32", "f32"));
     check(binary(op, "i32", "i32"));
   }
   check(binary("div", "f32", "f32"));
+  check(binary("pow", "f32", "f32"));
   check(binary("div", "i32", "i32"));
   for (int divisor : {-2147483647 - 1, -7, -1, 0, 1, 2, 3, 10, 2147483647}) {
     check(fmt::format(

@@ -144,9 +144,13 @@ class Generator {
 
   bool unary() {
     const ValueId x = any_real();
-    switch (below(9)) {
+    switch (below(12)) {
       case 8:
         return keep(builder_.unary(Op::floor, x));
+      case 9:
+        return keep(builder_.unary(Op::erf, x));
+      case 10:
+        return keep(builder_.unary(chance(50) ? Op::sin : Op::cos, bounded(x)));
       case 0:
         return keep(builder_.neg(x));
       case 1:
@@ -166,7 +170,9 @@ class Generator {
 
   bool binary() {
     const ValueId a = any_real(), b = like(shape(a));
-    switch (below(8)) {
+    switch (below(9)) {
+      case 8:
+        return keep(builder_.binary(Op::pow, positive(a), bounded(b)));
       case 0:
         return keep(builder_.sub(a, b));
       case 1:

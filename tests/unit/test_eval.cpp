@@ -140,6 +140,28 @@ TEST_CASE("floor and the division of integers round down") {
              {3, -4, -4, 3, -2, 0, 0, -2147483648.0, -1073741824}));
 }
 
+TEST_CASE("erf, sin, cos and pow") {
+  // Rounded from tables (Abramowitz and Stegun, 7.1 and 4.6); 14 ulp would show.
+  const auto near = [](double found, double expected) {
+    return std::fabs(found - expected) <= 1e-6 * std::fabs(expected);
+  };
+  CHECK(same(unary("erf", "0, -0, inf, -inf, nan, 5", 6), {0, -0.0, 1, -1, kNan, 1}));
+  CHECK(near(unary("erf", "0.5", 1)[0], 0.5204998778));
+  CHECK(near(unary("erf", "-1.5", 1)[0], -0.9661051465));
+  CHECK(same(unary("sin", "0, -0, inf, nan", 4), {0, -0.0, kNan, kNan}));
+  CHECK(same(unary("cos", "0, -0, -inf, nan", 4), {1, 1, kNan, kNan}));
+  CHECK(near(unary("sin", "1", 1)[0], 0.8414709848));
+  CHECK(near(unary("cos", "2", 1)[0], -0.4161468365));
+  CHECK(near(y("f64[]", "%x = constant {4} : f64[]\n%y = sin %x : f64[]")[0], -0.7568024953));
+  CHECK(same(binary("pow", "2, -2, -2, 9, 0, -0, 0", "10, 3, 0.5, 0.5, 2, 3, -1", 7),
+             {1024, -8, kNan, 3, 0, -0.0, kInf}));
+  CHECK(same(binary("pow", "nan, 1, 2, 0.5, -1, -inf, inf", "0, nan, inf, inf, inf, 3, -1", 7),
+             {1, 1, kInf, 0, 1, -kInf, 0}));
+  CHECK(
+      same(y("f64[2]", "%a = constant {[2, 4]} : f64[2]\n%b = constant {[-1, 1.5]} : f64[2]\n%y = pow %a, %b : f64[2]"),
+           {0.5, 8}));
+}
+
 TEST_CASE("window") {
   const std::string row = "%x = constant {[1, 2, 3, 4, 5]} : f32[5]\n";
   CHECK(same(y("f32[3,3]", row + "%y = window %x {axes = [0], size = [3], stride = [1], dilation = [1]} : f32[3,3]"),

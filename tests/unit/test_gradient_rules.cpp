@@ -114,6 +114,13 @@ const std::multimap<Op, Make>& differentiable() {
       {Op::tanh, unary(Op::tanh)},
       // Saturated: 1 - y^2 loses its digits, (1 + y)(1 - y) keeps them.
       {Op::tanh, [](auto& b, auto& x) { return b.unary(Op::tanh, b.mul(x[0], b.constant_like(9, x[0]))); }},
+      {Op::erf, unary(Op::erf)},
+      {Op::erf, [](auto& b, auto& x) { return b.unary(Op::erf, b.mul(x[0], b.constant_like(-4, x[0]))); }},
+      {Op::sin, [](auto& b, auto& x) { return b.unary(Op::sin, b.mul(x[0], b.constant_like(9, x[0]))); }},
+      {Op::cos, [](auto& b, auto& x) { return b.unary(Op::cos, b.mul(x[0], b.constant_like(9, x[0]))); }},
+      {Op::pow, binary(Op::pow)},
+      {Op::pow, [](auto& b, auto& x) { return b.binary(Op::pow, x[0], b.constant_like(-1.5, x[0])); }},
+      {Op::pow, [](auto& b, auto& x) { return b.binary(Op::pow, b.neg(x[0]), b.constant_like(3, x[0])); }},
       {Op::add, binary(Op::add)},
       {Op::sub, binary(Op::sub)},
       {Op::mul, binary(Op::mul)},

@@ -1,11 +1,12 @@
-// exp, log and tanh over a dense sample of all floats (every one: tests/measure_math_error.cpp) and at their special
-// values.
+// The functions of ir/math.h over a dense sample of all floats (every one: tests/measure_math_error.cpp) and at their
+// special values.
 #include "ir/math.h"
 
 #include <doctest/doctest.h>
 
 #include <bit>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 using namespace gradc;
@@ -40,6 +41,61 @@ TEST_CASE("math: a sample of all floats stays within the measured error") {
   CHECK(largest_error([](float x) { return ir::exp_f32(x); }, [](double x) { return std::exp(x); }, stride) < 1.01);
   CHECK(largest_error([](float x) { return ir::log_f32(x); }, [](double x) { return std::log(x); }, stride) < 0.9);
   CHECK(largest_error([](float x) { return ir::tanh_f32(x); }, [](double x) { return std::tanh(x); }, stride) < 1.35);
+  CHECK(largest_error([](float x) { return ir::erf_f32(x); }, [](double x) { return std::erf(x); }, stride) < 1.05);
+  CHECK(largest_error([](float x) { return ir::sin_f32(x); }, [](double x) { return std::sin(x); }, stride) < 1.6);
+  CHECK(largest_error([](float x) { return ir::cos_f32(x); }, [](double x) { return std::cos(x); }, stride) < 1.6);
+  CHECK(largest_error([](float x) { return ir::floor_f32(x); }, [](double x) { return std::floor(x); }, stride) == 0);
+}
+
+TEST_CASE("math: pow on a sample of its range") {
+  double largest = 0;
+  for (int i = 0; i < 300000; ++i) {
+    // a over all binades, and close to 1; the logarithm of the power over all that is a float.
+    const double spread = i % 2 == 0 ? 120 * std::sin(0.37 * i) : 0.01 * std::sin(0.37 * i);
+    const float a = static_cast<float>(std::exp2(spread));
+    const double target = 138.5 * std::sin(0.00113 * i) - 10.5;
+    const float b = static_cast<float>(target / std::log2(static_cast<double>(a)));
+    largest =
+        std::max(largest, error_in_ulp(ir::pow_f32(a, b), std::pow(static_cast<double>(a), static_cast<double>(b))));
+  }
+  CHECK(largest < 1);
+}
+
+TEST_CASE("math: special values of pow are those of C") {
+  const float values[] = {0.0f,   -0.0f, 1.0f,        -1.0f,       2.0f,         -2.0f,        3.0f,       -3.0f,
+                          0.5f,   -0.5f, kInfinity,   -kInfinity,  NAN,          1e-42f,       -1e-42f,    3e38f,
+                          -3e38f, 7.0f,  16777216.0f, 16777215.0f, -16777215.0f, -16777216.0f, 8388607.5f, -8388607.0f};
+  for (float a : values) {
+    for (float b : values) {
+      CAPTURE(a);
+      CAPTURE(b);
+      const float found = ir::pow_f32(a, b);
+      const double exact = std::pow(static_cast<double>(a), static_cast<double>(b));
+      CHECK(error_in_ulp(found, exact) <= 1);
+      if (!std::isnan(found)) CHECK(std::signbit(found) == std::signbit(exact));
+    }
+  }
+}
+
+TEST_CASE("math: large angles are reduced without loss") {
+  // Multiples of pi/2 to which a float comes closest (Muller: Elementary Functions, chapter on range reduction), and
+  // the largest float. Expected: the C library in double, whose reduction is exact to its last digit.
+  for (float x : {16367173.0f * 0x1p72f, 13176795.0f * 0x1p-23f, 0x1p127f, std::numeric_limits<float>::max(), 1e10f,
+                  0x1.921fb4p-1f, 0x1.921fb6p-1f, 3.1415927f, 1.5707964f}) {
+    CAPTURE(x);
+    CHECK(error_in_ulp(ir::sin_f32(x), std::sin(static_cast<double>(x))) < 1.6);
+    CHECK(error_in_ulp(ir::cos_f32(-x), std::cos(static_cast<double>(x))) < 1.6);
+  }
+  CHECK(std::isnan(ir::sin_f32(kInfinity)));
+  CHECK(std::isnan(ir::cos_f32(-kInfinity)));
+  CHECK(std::isnan(ir::sin_f32(std::nanf(""))));
+  CHECK(std::bit_cast<uint32_t>(ir::sin_f32(-0.0f)) == 0x80000000);
+  CHECK(std::bit_cast<uint32_t>(ir::erf_f32(-0.0f)) == 0x80000000);
+  CHECK(ir::erf_f32(kInfinity) == 1);
+  CHECK(ir::erf_f32(-3.95f) == -1);
+  CHECK(std::isnan(ir::erf_f32(std::nanf(""))));
+  CHECK(ir::floor_f32(-0x1p-149f) == -1);
+  CHECK(ir::floor_f32(-kInfinity) == -kInfinity);
 }
 
 TEST_CASE("math: special values of exp") {
