@@ -278,6 +278,11 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
     }
     return result;
   }
+  // What divides by the number of samples minus 1 must still predict one row.
+  if (op == Op::div && y && y->is_zero() && !overrides_.batch) {
+    error(at->location, "division by 0").label(at->span);
+    return Broken{};
+  }
   // Whole numbers with whole numbers stay so, except under division.
   const auto whole = [&](const Value& value) {
     if (const auto* scalar = std::get_if<Scalar>(&value)) {

@@ -50,7 +50,7 @@ void Elaborator::declare_states(const Statement& item) {
           .label(parameter != parameters_.end() ? parameter->second.location : column->second.second)
           .label(name.location, "the state")
           .help("choose another name for one of them");
-      define(name, Broken{}, "state");
+      if (!find_binding(name.text)) define(name, Broken{}, "state");
       continue;
     }
     const ir::Type type{ir::DType::f32, *shape};
@@ -257,7 +257,8 @@ void Elaborator::report(const Statement& item) {
     error(item.location, "`report` stands in a loss");
     return;
   }
-  if (parameters_.count(name.text) > 0 || columns_.count(name.text) > 0 || name.text == "loss") {
+  if (parameters_.count(name.text) > 0 || columns_.count(name.text) > 0 || layer_states_.count(name.text) > 0 ||
+      name.text == "loss") {
     error(name.location, fmt::format("a report cannot be called `{}`: the run has something of that name", name.text))
         .help("choose another name");
     return;
@@ -271,8 +272,8 @@ void Elaborator::report(const Statement& item) {
     return;
   }
   if (!is_training()) return;
-  for (const ir::FuncResult& result : context_.target->func().results) {
-    if (result.name != name.text) continue;
+  for (const auto& [other, mean] : reports_) {
+    if (other != name.text) continue;
     error(name.location, fmt::format("`{}` is reported twice", name.text));
     return;
   }

