@@ -1,7 +1,8 @@
 // An access x[i, 2, k*3 + u, ..s] inside an index equation, as movement onto the axes of its indices.
 //
 // A subscript is a sum c + k1*i1 + k2*i2 with whole numbers c, k. Expressible by slice, pad and reshape are: a
-// constant; c + i; c + k*i; and windows that do not overlap, c + k*i + u with u < k. Others are refused.
+// constant; c + i; c + k*i; and windows that do not overlap, c + k*i + u with u < k. Windows that overlap, gathers and
+// diagonals are in elaborate_gather.cpp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,6 +24,10 @@ std::optional<Affine> Elaborator::affine_of(const Expr* expr, bool& foreign) {
   };
   if (expr->kind == ExprKind::name) {
     if (const IndexBinding* index = find_index(expr->text, false)) {
+      if (index->axes[0] == kBatchAxis) {
+        evaluate(expr);  // says why not
+        return std::nullopt;
+      }
       Affine affine;
       affine.factors[index->axes[0]] = 1;
       return affine;
@@ -139,6 +144,8 @@ Value Elaborator::access(const Expr* expr) {
   // The batch keeps its place; every sample axis gets the axis of its index, right to left so that places stay valid.
   const size_t shift = tensor.batched() ? 1 : 0;
   std::vector<std::pair<size_t, size_t>> places;  // subscript, its first sample axis
+  std::vector<PendingWindow> windows;
+  std::vector<PendingGather> gathers;
   size_t axis = 0;
   for (size_t k = 1; k < expr->operands.size(); ++k) {
     places.emplace_back(k, axis);
@@ -169,7 +176,7 @@ Value Elaborator::access(const Expr* expr) {
     if (element->kind == ExprKind::name) {
       const IndexBinding* index = find_index(element->text, false);
       if (index && index->broken) return Broken{};
-      if (index && index->sizes[0] == context_.target->type(tensor).shape[position]) {
+      if (index && index->axes[0] != kBatchAxis && index->sizes[0] == context_.target->type(tensor).shape[position]) {
         tensor.axes[position] = index->axes[0];
         continue;
       }
@@ -185,29 +192,47 @@ Value Elaborator::access(const Expr* expr) {
     const size_t errors = diagnostics_.error_count();
     const std::optional<Affine> affine = affine_of(element, foreign);
     if (!affine) {
-      if (foreign) {
-        refuse(element->span, "a subscript that is a tensor (a gather)");
-      } else if (diagnostics_.error_count() == errors) {
+      if (foreign && diagnostics_.error_count() == errors) {
+        const std::optional<Tensor> indices = gather_indices(element, context_.target->type(tensor).shape[position],
+                                                             fmt::format("axis {} of `{}`", place->second, base->text));
+        if (!indices) return Broken{};
+        const int placeholder = kFirstPlaceholder - static_cast<int>(position);
+        tensor.axes[position] = placeholder;
+        gathers.push_back({placeholder, *indices});
+        continue;
+      }
+      if (diagnostics_.error_count() == errors) {
         error(element->span, "a subscript must be a whole number, an index, or a sum of indices with whole factors");
       }
       return Broken{};
     }
-    std::optional<Tensor> moved = access_axis(expr, place->first, std::move(tensor), position, *affine);
+    std::optional<Tensor> moved = access_axis(expr, place->first, std::move(tensor), position, *affine, windows);
     if (!moved) return Broken{};
     tensor = std::move(*moved);
   }
-  std::vector<int> sorted = tensor.axes;
-  std::sort(sorted.begin(), sorted.end());
-  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    refuse(expr->span, "an index twice in one access (a diagonal)");
-    return Broken{};
+  std::optional<Tensor> resolved = resolve_windows(std::move(tensor), std::move(windows), expr);
+  for (const PendingGather& gather : gathers) {
+    if (resolved) resolved = resolve_gather(std::move(*resolved), gather, expr);
   }
-  return tensor;
+  if (resolved) resolved = resolve_diagonals(std::move(*resolved), expr);
+  if (!resolved) return Broken{};
+  // The axes in the order of their numbers: the batch in front.
+  std::vector<int> axes = resolved->axes;
+  std::sort(axes.begin(), axes.end());
+  ir::Shape sizes;
+  for (int wanted : axes) {
+    const auto own = std::find(resolved->axes.begin(), resolved->axes.end(), wanted) - resolved->axes.begin();
+    sizes.push_back(context_.target->type(*resolved).shape[static_cast<size_t>(own)]);
+  }
+  if (gathers.empty()) return *resolved;
+  resolved = spread(*resolved, axes, sizes, expr->location);
+  if (!resolved) return Broken{};
+  return *resolved;
 }
 
 // The axis at `axis` of the tensor, under an affine subscript.
 std::optional<Tensor> Elaborator::access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis,
-                                              const Affine& affine) {
+                                              const Affine& affine, std::vector<PendingWindow>& windows) {
   const Expr* element = expr->operands[position];
   ir::Builder& builder = context_.target->builder();
   builder.at(element->location);
@@ -246,8 +271,9 @@ std::optional<Tensor> Elaborator::access_axis(const Expr* expr, size_t position,
   std::sort(terms.begin(), terms.end(), [](const Term& a, const Term& b) { return a.factor > b.factor; });
   const bool window = terms.size() == 2 && terms[1].factor == 1 && terms[1].count <= terms[0].factor;
   const bool plain = terms.empty() || (terms.size() == 1 && terms[0].factor > 0);
-  if (!plain && !window) {
-    refuse(element->span, terms.size() == 2 ? "a subscript whose windows overlap" : "this form of subscript");
+  const bool overlapping = terms.size() == 2 && terms[1].factor > 0 && (!window || terms[0].factor == 1);
+  if (!plain && !window && !overlapping) {
+    refuse(element->span, "this form of subscript");
     return std::nullopt;
   }
   const int64_t stride = terms.empty() ? 1 : terms[0].factor;
@@ -260,6 +286,20 @@ std::optional<Tensor> Elaborator::access_axis(const Expr* expr, size_t position,
     shape[at] = end - begin;
     tensor.id = builder.create(ir::Op::slice, {tensor.id}, std::move(slice));
   };
+  if (overlapping) {
+    cut(axis, lowest, highest + 1);
+    PendingWindow pending;
+    pending.placeholder = kFirstPlaceholder - static_cast<int>(axis);
+    pending.outer = terms[0].axis;
+    pending.inner = terms[1].axis;
+    pending.count = terms[0].count;
+    pending.size = terms[1].count;
+    pending.stride = terms[0].factor;
+    pending.dilation = terms[1].factor;
+    tensor.axes[axis] = pending.placeholder;
+    windows.push_back(pending);
+    return tensor;
+  }
   cut(axis, affine.offset, std::min(size, affine.offset + count * stride));
   if (shape[axis] < count * stride) {  // the last window is cut short; what is added is never read
     ir::PadAttr pad{std::vector<int64_t>(shape.size(), 0), std::vector<int64_t>(shape.size(), 0), 0};

@@ -221,19 +221,35 @@ Value Elaborator::binary(const std::string& symbol, const Value& a, const Value&
   // Floor division.
   const auto* x = std::get_if<Scalar>(&a);
   const auto* y = std::get_if<Scalar>(&b);
-  if (!x || !y || !x->known() || !y->known()) {
-    error(at->location, "`//` of values that are computed at run time is not supported yet").label(at->span);
-    return Broken{};
-  }
-  if (y->value == 0) {
+  if (y && y->known() && y->value == 0) {
     error(at->location, "division by 0").label(at->span);
     return Broken{};
   }
+  if (!x || !y || !x->known() || !y->known()) return floor_division(a, b, at);
   Scalar result = *x;
   result.kind = x->is_integer() && y->is_integer() ? Scalar::Kind::integer : Scalar::Kind::real;
   result.value = std::floor(x->value / y->value);
   result.divisor = 0;
   return result;
+}
+
+// At run time: whole tensors of whole numbers stay so, all else is rounded down.
+Value Elaborator::floor_division(const Value& a, const Value& b, const Expr* at) {
+  const auto whole = [&](const Value& value) {
+    const auto* scalar = std::get_if<Scalar>(&value);
+    const auto* tensor = std::get_if<Tensor>(&value);
+    return (scalar && scalar->is_integer() && scalar->known()) ||
+           (tensor && tensor->home->type(*tensor).dtype == DType::i32);
+  };
+  if (!whole(a) || !whole(b)) return unary(Op::floor, apply_binary(Op::div, a, b, at), at);
+  std::optional<Tensor> left = to_tensor(a, at, true);
+  std::optional<Tensor> right = left ? to_tensor(b, at, true) : std::nullopt;
+  if (!left || !right || !check_same_shape(*left, *right, at) || !align({&*left, &*right}, at)) return Broken{};
+  context_.target->builder().at(at->location);
+  left->id = context_.target->builder().div(left->id, right->id);
+  left->limit = 0;
+  left->zero = false;
+  return *left;
 }
 
 Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
@@ -261,6 +277,11 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
       return Broken{};
     }
     return result;
+  }
+  // What divides by the number of samples minus 1 must still predict one row.
+  if (op == Op::div && y && y->is_zero() && !overrides_.batch) {
+    error(at->location, "division by 0").label(at->span);
+    return Broken{};
   }
   // Whole numbers with whole numbers stay so, except under division.
   const auto whole = [&](const Value& value) {

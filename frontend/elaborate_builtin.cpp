@@ -34,8 +34,8 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
           fmt::format("`{}` takes {} argument{}, found {}", name, count, count == 1 ? "" : "s", arguments.size()));
     return false;
   };
-  static constexpr std::pair<const char*, Op> kUnary[] = {
-      {"exp", Op::exp}, {"log", Op::log}, {"sqrt", Op::sqrt}, {"abs", Op::abs}, {"tanh", Op::tanh}};
+  static constexpr std::pair<const char*, Op> kUnary[] = {{"exp", Op::exp}, {"log", Op::log},   {"sqrt", Op::sqrt},
+                                                          {"abs", Op::abs}, {"tanh", Op::tanh}, {"floor", Op::floor}};
   for (const auto& [word, op] : kUnary) {
     if (name == word) return takes(1) ? unary(op, arguments[0], at) : Value(Broken{});
   }
@@ -45,13 +45,6 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
   }
   if (name == "pow") return takes(2) ? power(arguments[0], arguments[1], at) : Value(Broken{});
   if (name == "random") return takes(0) ? random(at) : Value(Broken{});
-  if (name == "floor") {
-    if (!takes(1)) return Broken{};
-    const auto* scalar = std::get_if<Scalar>(&arguments[0]);
-    if (scalar && scalar->known() && !scalar->is_boolean()) return integer_scalar(std::floor(scalar->value));
-    refuse(at->location, "`floor` of a value that is computed at run time");
-    return Broken{};
-  }
   if (name == "rank") {
     if (!takes(1)) return Broken{};
     const auto* tensor = std::get_if<Tensor>(&arguments[0]);

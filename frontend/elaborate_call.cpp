@@ -115,7 +115,9 @@ Value Elaborator::call(const Expr* expr) {
   }
   if (callee->text == "total" && !find_binding("total")) return total(expr);
   if (callee->text == "reshape" || callee->text == "concat" || callee->text == "pad") {
-    if (!find_binding(callee->text) && !spec_.find(context_.scope->file, NameSpace::value, callee->text)) {
+    const Binding* hidden = find_binding(callee->text);
+    const bool number = hidden && std::holds_alternative<Scalar>(hidden->value);
+    if ((!hidden || number) && !spec_.find(context_.scope->file, NameSpace::value, callee->text)) {
       return whole_tensor_builtin(expr, callee->text);
     }
   }

@@ -103,8 +103,7 @@ Value Elaborator::evaluate_kind(const Expr* expr) {
       return *tensor;
     }
     case ExprKind::when:
-      refuse(expr->location, "`when training`");
-      return Broken{};
+      return when_training(expr);
     case ExprKind::convert:
       return convert(expr);
     case ExprKind::error:

@@ -171,6 +171,23 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
   for (size_t k = 0; k < binding.sizes.size(); ++k) binding.axes.push_back(next_axis++);
 }
 
+// The samples of a step, as what a reduction runs over.
+bool Elaborator::introduce_batch(const Index& index, int first_axis, IndexBinding& binding) {
+  binding.broken = true;
+  const Frame::Kind kind = context_.frame->kind;
+  if (first_axis < kFirstReductionAxis) {
+    error(index.name.location, "`batch` is no index of an equation: a spec describes one sample")
+        .help("a reduction runs over the samples: `mean[batch] e`");
+  } else if ((kind != Frame::Kind::layer && kind != Frame::Kind::loss) || index.pack || index.limit) {
+    error(index.name.location, "`[batch]` stands in layers and losses, without a limit");
+  } else {
+    binding.broken = false;
+    binding.axes = {kBatchAxis};
+    binding.sizes = {context_.target->batch()};
+  }
+  return !binding.broken;
+}
+
 // Puts the indices into `scope`, with their ranges; false where one is faulty (all are there nevertheless).
 bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
                            IndexScope& scope) {
@@ -181,8 +198,10 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
     IndexBinding binding;
     binding.index = index;
     if (index.name.text == "batch" && !find_binding("batch")) {
-      refuse(index.name.location, "a reduction over the batch");
-      binding.broken = true;
+      if (introduce_batch(index, first_axis, binding)) {
+        scope.bindings.push_back(std::move(binding));
+        continue;
+      }
     } else if (is_reduction(index.name.text)) {
       error(index.name.location, fmt::format("`{}` is built in and cannot be an index", index.name.text));
       binding.broken = true;
@@ -296,6 +315,7 @@ Value Elaborator::reduction(const Expr* expr) {
     return Broken{};
   }
   if (expr->text == "softmax") return softmax(expr);
+  if (expr->text == "categorical") return categorical(expr);
   const Expr* body = expr->operands[0];
   IndexScope scope;
   scope.parent = context_.indices;
@@ -311,10 +331,15 @@ Value Elaborator::reduction(const Expr* expr) {
   next_reduction_axis_ += static_cast<int>(reduced.size());
   if (!fits(sizes, expr->location, "the range of the reduction")) return Broken{};
 
+  const bool sums = expr->text == "sum" || expr->text == "mean";
+  const bool batch = std::find(reduced.begin(), reduced.end(), kBatchAxis) != reduced.end();
+  if (batch && !sums && expr->text != "max" && expr->text != "min") {
+    error(expr->location, fmt::format("`{}[batch]` is not possible; `mean sum max min` are", expr->text));
+    return Broken{};
+  }
   const Context saved = context_;
   context_.indices = &scope;
   context_.indexed = true;
-  const bool sums = expr->text == "sum" || expr->text == "mean";
   const bool composed = expr->text == "logsumexp" || expr->text == "argmax";
   Value value;
   std::optional<Tensor> result;

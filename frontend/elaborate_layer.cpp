@@ -291,7 +291,7 @@ void Elaborator::statement(const Statement& item) {
     case StatementKind::rebind: {
       Binding* binding = find_binding(item.names[0].text);
       const bool own = context_.scope->names.count(item.names[0].text) > 0;
-      if (context_.scope->parent && binding && !own) {
+      if (context_.scope->parent && !context_.scope->local && binding && !own) {
         const Value value = evaluate(item.value);
         binding = find_binding(item.names[0].text);
         if (is_broken(value) || is_broken(binding->value)) {
@@ -323,27 +323,21 @@ void Elaborator::statement(const Statement& item) {
       return;
     }
     case StatementKind::sample:
-      refuse(item.location, "a sample (`~`) outside a data block");
-      for (const Name& name : item.names) define(name, Broken{}, "let");
+      sample(item);
       return;
     case StatementKind::state:
-      if (context_.frame->kind == Frame::Kind::function) {
+      if (in_function) {
         error(item.location, "a `fn` has no state").help("make it a `layer`");
-      } else {
-        refuse(item.location, "`state` outside an optimizer");
+        for (const Name& name : item.names) define(name, Broken{}, "state");
+        return;
       }
-      for (const Name& name : item.names) define(name, Broken{}, "state");
+      declare_states(item);
       return;
-    case StatementKind::assign: {
-      const Binding* binding = find_binding(item.names[0].text);
-      if (binding && is_broken(binding->value)) return;
-      auto& message = error(item.location, fmt::format("`<-`: `{}` is not a state", item.names[0].text));
-      if (binding) message.label(binding->location, fmt::format("{} `{}`", binding->what, item.names[0].text));
-      message.label(item.location).help("`let` defines a name; `<-` sets a `state`");
+    case StatementKind::assign:
+      assign_state(item);
       return;
-    }
     case StatementKind::report:
-      refuse(item.location, "`report`");
+      report(item);
       return;
     case StatementKind::expression: {
       const Value value = evaluate(item.value);

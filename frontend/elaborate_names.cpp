@@ -138,7 +138,8 @@ Value Elaborator::constant_value(const Definition* definition) {
 
 // Whether a body may bind this name anew.
 bool Elaborator::check_new_name(const Name& name) {
-  if (is_reduction(name.text) || is_builtin(name.text)) {
+  // `pad` is told apart by its bracket: `pad(x, [pad/pad])`.
+  if (is_reduction(name.text) || (is_builtin(name.text) && name.text != "pad")) {
     error(name.location, fmt::format("`{}` is built in and cannot be a name", name.text));
     return false;
   }

@@ -213,6 +213,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   }
 
   Target& target = make_target(Target::Kind::step, program_.batch);
+  training_target_ = &target;
   columns.names.clear();
   const std::optional<Tensor> out = elaborate_model(model, target, columns);
   if (!out) return;
@@ -306,6 +307,8 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
         mean = builder.div(sum, builder.constant(static_cast<double>(program_.batch), {ir::DType::f32, {}}));
       }
       target.result("loss", mean);
+      for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
+      finish_states(target);
     }
     calls_.pop_back();
   }

@@ -27,11 +27,13 @@ struct Binding {
   std::string what;
   bool rebindable = false;  // carried by a `repeat`
   bool used = false;
+  std::string state{};  // full name, where it is a state of a layer or a loss
 };
 
 struct Scope {
   Scope* parent = nullptr;
-  int32_t file = 0;  // where names of the file are looked up
+  int32_t file = 0;    // where names of the file are looked up
+  bool local = false;  // of `when training`: carries no names
   std::map<std::string, Binding> names;
 };
 
@@ -98,6 +100,19 @@ struct Affine {
   std::map<int, int64_t> factors;  // by axis
 };
 
+// Two indices on one axis, c + stride * outer + dilation * inner, until all subscripts of the access are known.
+struct PendingWindow {
+  int placeholder = 0, outer = 0, inner = 0;  // axes
+  int64_t count = 1, size = 1;                // ranges of outer and inner
+  int64_t stride = 1, dilation = 1;
+};
+
+// A subscript that is computed: the tensor's axis with the placeholder is looked up by `indices`.
+struct PendingGather {
+  int placeholder = 0;
+  Tensor indices;
+};
+
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
@@ -144,6 +159,7 @@ class Elaborator {
   // Arithmetic (elaborate_arithmetic.cpp)
   Value unary(ir::Op op, const Value& x, const Expr* at);
   Value binary(const std::string& symbol, const Value& a, const Value& b, const Expr* at);
+  Value floor_division(const Value& a, const Value& b, const Expr* at);
   Value apply_binary(ir::Op op, Value a, Value b, const Expr* at);
   Value power(const Value& base, const Value& exponent, const Expr* at);
   Value choose(const Value& condition, const Value& a, const Value& b, const Expr* at);
@@ -163,6 +179,7 @@ class Elaborator {
   Value index_equation(const Statement& statement, const Expr* value);
   bool introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
                  IndexScope& scope);
+  bool introduce_batch(const Index& index, int first_axis, IndexBinding& binding);
   void find_range(IndexBinding& binding, const std::vector<const Expr*>& bodies, int& next_axis);
   Value reduction(const Expr* expr);
   Value reduce_scalar(const Expr* expr, const Scalar& body, double count);
@@ -178,9 +195,13 @@ class Elaborator {
   std::optional<Tensor> contraction(const Tensor& a, const Tensor& b, const std::vector<int>& reduced, const Expr* at);
   Value access(const Expr* expr);
   void wrong_subscript_count(const Expr* expr);
-  std::optional<Tensor> access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis,
-                                    const Affine& affine);
+  std::optional<Tensor> access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis, const Affine& affine,
+                                    std::vector<PendingWindow>& windows);
   std::optional<Affine> affine_of(const Expr* expr, bool& foreign);
+  std::optional<Tensor> gather_indices(const Expr* element, int64_t size, const std::string& of);
+  std::optional<Tensor> resolve_windows(Tensor tensor, std::vector<PendingWindow> windows, const Expr* expr);
+  std::optional<Tensor> resolve_gather(Tensor tensor, const PendingGather& gather, const Expr* expr);
+  std::optional<Tensor> resolve_diagonals(Tensor tensor, const Expr* expr);
 
   // Calls (elaborate_call.cpp, elaborate_builtin.cpp)
   Value call(const Expr* expr);
@@ -209,6 +230,17 @@ class Elaborator {
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
                                       std::string_view what);
   void refuse(ir::SourceLocation location, std::string_view construct);
+
+  // State, samples, training (elaborate_state.cpp)
+  bool is_training() const;
+  void declare_states(const Statement& statement);
+  void assign_state(const Statement& statement);
+  void finish_states(Target& target);
+  Value when_training(const Expr* expr);
+  void sample(const Statement& statement);
+  Value categorical(const Expr* expr);
+  void report(const Statement& statement);
+  ir::ValueId batch_mean(const Tensor& tensor);
 
   // Shapes (elaborate_shape.cpp)
   bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
@@ -258,6 +290,13 @@ class Elaborator {
   std::map<std::string, ParameterInfo> parameters_;
   std::vector<std::string> parameter_order_;
   std::set<std::string> dropped_states_;
+
+  const Target* training_target_ = nullptr;            // @RUN.loss
+  std::map<std::string, ParameterInfo> layer_states_;  // of layers and of the loss
+  std::map<std::pair<const Target*, std::string>, Tensor> state_values_;
+  std::map<std::pair<const Target*, std::string>, int> sample_uses_;
+  std::set<std::string> changed_states_;
+  std::vector<std::pair<std::string, ir::ValueId>> reports_;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 

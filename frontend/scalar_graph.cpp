@@ -38,6 +38,8 @@ double compute(Op op, double a, double b) {
       return std::sqrt(a);
     case Op::tanh:
       return std::tanh(a);
+    case Op::floor:
+      return std::floor(a);
     case Op::add:
       return a + b;
     case Op::sub:
@@ -160,7 +162,7 @@ Scalar ScalarGraph::with_node(Scalar result, Op op, const std::vector<const Scal
 
 Scalar ScalarGraph::unary(Op op, const Scalar& x) {
   Scalar result = real_scalar(compute(op, x.value, 0));
-  if (x.is_integer() && (op == Op::neg || op == Op::abs)) result.kind = Scalar::Kind::integer;
+  if (op == Op::floor || (x.is_integer() && (op == Op::neg || op == Op::abs))) result.kind = Scalar::Kind::integer;
   if (is_logical(op)) result.kind = Scalar::Kind::boolean;
   return with_node(result, op, {&x});
 }

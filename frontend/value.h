@@ -34,6 +34,7 @@ struct Scalar {
 };
 
 inline constexpr int kBatchAxis = -1;
+inline constexpr int kFirstPlaceholder = -100;    // and downwards: axes that elaborate_gather.cpp will name
 inline constexpr int kFirstReductionAxis = 1000;  // numbers below are positions of a sample's axes
 
 struct Tensor {
