@@ -192,6 +192,15 @@ void add_compile(CLI::App& app, std::function<Command()>& chosen) {
   add_code(command, words->code);
 }
 
+void add_bench(CLI::App& app, std::function<Command()>& chosen) {
+  const auto [command, words] = add_command<BenchWords>(
+      app, chosen, "bench", "Measure each kernel of the training step beside the processor's limit",
+      "  gradc bench examples/adder.grad\n"
+      "  gradc bench examples/adder.grad --cpu x86-64-v3\n");
+  add_spec(command, words->spec, true);
+  add_code(command, words->code);
+}
+
 void add_opt(CLI::App& app, std::function<Command()>& chosen) {
   const auto [command, words] =
       add_command<OptWords>(app, chosen, "opt", "Run passes on tensor IR and print the result",
@@ -268,6 +277,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_train(app, chosen);
   add_predict(app, chosen);
   add_compile(app, chosen);
+  add_bench(app, chosen);
   add_opt(app, chosen);
   add_eval(app, chosen);
   add_show(app, chosen);

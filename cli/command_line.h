@@ -66,6 +66,10 @@ struct CompileWords {
   std::string emit;
   std::string output;
 };
+struct BenchWords {
+  SpecWords spec;
+  CodeWords code;
+};
 struct OptWords {
   std::string file;
   bool passes_given = false;
@@ -88,8 +92,8 @@ struct GradcheckWords {
   int64_t batch = 4;
 };
 
-using Command =
-    std::variant<CheckWords, TrainWords, PredictWords, CompileWords, OptWords, EvalWords, ShowWords, GradcheckWords>;
+using Command = std::variant<CheckWords, TrainWords, PredictWords, CompileWords, BenchWords, OptWords, EvalWords,
+                             ShowWords, GradcheckWords>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: print `text` and end with `exit_code`
@@ -103,6 +107,7 @@ int check(const CheckWords& words);
 int train(const TrainWords& words);
 int predict(const PredictWords& words);
 int compile(const CompileWords& words);
+int bench(const BenchWords& words);
 int opt(const OptWords& words);
 int eval(const EvalWords& words);
 int show(const ShowWords& words);

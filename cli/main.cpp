@@ -13,6 +13,7 @@ struct Runner {
   int operator()(const TrainWords& words) const { return train(words); }
   int operator()(const PredictWords& words) const { return predict(words); }
   int operator()(const CompileWords& words) const { return compile(words); }
+  int operator()(const BenchWords& words) const { return bench(words); }
   int operator()(const OptWords& words) const { return opt(words); }
   int operator()(const EvalWords& words) const { return eval(words); }
   int operator()(const ShowWords& words) const { return show(words); }

@@ -48,21 +48,22 @@ class Report {
         progress_(stderr, !words.json) {}
 
   void losses(uint64_t first_step, std::span<const float> losses) {
-    for (size_t k = 0; k < losses.size() && log_every_ > 0; ++k) {
-      const uint64_t step = first_step + k;
-      if (step % log_every_ != 0) continue;
+    const uint64_t last_step = first_step + losses.size() - 1;
+    // From one logged step to the next: most losses are not looked at.
+    uint64_t step = log_every_ > 0 ? (first_step + log_every_ - 1) / log_every_ * log_every_ : last_step + 1;
+    for (; step <= last_step; step += log_every_) {
+      const float loss = losses[step - first_step];
       progress_.clear();
       if (json_) {
         fmt::print(R"({{"event":"step","step":{},"loss":{}}})"
                    "\n",
-                   step, json_number(losses[k]));
+                   step, json_number(loss));
       } else {
-        fmt::print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_),
-                   static_cast<double>(losses[k]));
+        fmt::print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_), static_cast<double>(loss));
       }
     }
     if (log_every_ > 0) std::fflush(stdout);
-    progress_.show(first_step + losses.size() - 1, steps_, losses.back());
+    progress_.show(last_step, steps_, losses.back());
   }
   void clear() { progress_.clear(); }
 

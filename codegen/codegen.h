@@ -18,17 +18,18 @@ namespace gradc::codegen {
 
 // None of these changes a result.
 struct Options {
-  int opt_level = 2;           // 0: no optimization at all; 2: what pays (optimize.cpp)
-  int vector_width = 0;        // floats in a vector: 0 what the processor has, 1, 2, 4, 8 or 16
-  bool unroll = true;          // copies the bodies of short loops; tiny programs become one straight line
-  bool software_fma = false;   // fma out of double additions and multiplications, even where the processor has it
-  bool debug_info = true;      // source places in the machine code
+  int opt_level = 2;          // 0: no optimization at all; 2: what pays (optimize.cpp)
+  int vector_width = 0;       // floats in a vector: 0 what the processor has, 1, 2, 4, 8 or 16
+  bool unroll = true;         // tiles of sums in registers, copied bodies of short loops; tiny programs become one line
+  bool software_fma = false;  // fma out of double additions and multiplications, even where the processor has it
+  bool debug_info = true;     // source places in the machine code
   std::string cpu = "native";  // a processor name of LLVM
 };
 
 // What the schedules need to know of the processor.
 struct TargetInfo {
-  int vector_floats = 4;  // floats in its widest register
+  int vector_floats = 4;      // floats in its widest register
+  int vector_registers = 16;  // of that kind
   bool has_fma = false;
   std::string description;  // "x86_64-pc-linux-gnu znver3"
 };
@@ -42,6 +43,12 @@ std::string print(const KernelProgram& program);
 
 // Empty where every invariant that kernel_verify.h lists holds, else the first violation.
 std::string verify(const KernelProgram& program);
+
+// Floating-point operations of one run: a fused multiply-add is two, functions are counted as what they are made of.
+int64_t operations_of(const Kernel& kernel);
+
+// A program of one kernel that fills the registers of the processor with fused multiply-adds.
+KernelProgram peak_probe(const TargetInfo& target);
 
 enum class Stage { llvm, llvm_opt, assembly };
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options);

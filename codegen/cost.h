@@ -1,21 +1,20 @@
-// An estimate of what a nest costs, to compare schedules and layouts of the same nest: in vector operations. One that
-// does not depend on the axis that fills the vectors is shared, and a load or store whose elements are not neighbours
-// costs one for each element.
+// An estimate of what a nest costs, to compare schedules and layouts of the same nest: in instructions on one register
+// of the processor. One that does not depend on an axis is shared by the vector and the tile over it; a load or store
+// whose elements are not neighbours costs more than one for each element; a sum whose terms wait for each other costs
+// at least the wait.
 #pragma once
 #include "codegen/schedule.h"
 
 namespace gradc::codegen {
 
-// One run of the nest's body with `axis` filling vectors of `width`; -1 and 1: no axis does.
-double body_cost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width);
-
-// The position in nest.loops of the axis that fills vectors of `width` best, nest.loops.size() where none gains; and
-// the cost of the whole nest then. The lanes of a sum fill vectors themselves, and leave no other axis to.
-struct VectorChoice {
-  size_t position = 0;
-  double cost = 0;
+// How a nest runs. Positions are into nest.loops; nest.loops.size(): none.
+struct NestPlan {
+  size_t vector = 0;              // this axis fills vectors; none where the lanes of a sum do
+  size_t column = 0, row = 0;     // the axes of the register tile; the column is the vector axis where there is one
+  int32_t columns = 1, rows = 1;  // of the tile, in vectors and iterations
   bool lanes = false;
+  double cost = 0;  // of the whole nest
 };
-VectorChoice best_vector_axis(const Kernel& kernel, const Nest& nest, int64_t width);
+NestPlan best_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
 
 }  // namespace gradc::codegen

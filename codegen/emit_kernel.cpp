@@ -3,6 +3,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include <algorithm>
+#include <map>
 
 #include "codegen/schedule.h"
 #include "ir/ensure.h"
@@ -23,7 +24,7 @@ class KernelEmitter {
         builder_(context.builder),
         program_(program),
         kernel_(kernel),
-        values_(kernel.nodes.size(), nullptr),
+        values_(kernel.nodes.size()),
         axes_(kernel.axes.size(), nullptr) {}
 
   void run() { emit(kernel_.body); }
@@ -43,8 +44,14 @@ class KernelEmitter {
     return builder_.CreateShuffleVector(value, first_elements(width));
   }
 
+  // Once for each value and block of instructions: the points of a tile share it.
   Value* spread(Value* value, int width) {
-    return width == 1 || width_of(value) > 1 ? value : builder_.CreateVectorSplat(static_cast<unsigned>(width), value);
+    if (width == 1 || width_of(value) > 1) return value;
+    if (splat_block_ != builder_.GetInsertBlock()) splats_.clear();
+    splat_block_ = builder_.GetInsertBlock();
+    Value*& splat = splats_[{value, width}];
+    if (splat == nullptr) splat = builder_.CreateVectorSplat(static_cast<unsigned>(width), value);
+    return splat;
   }
 
   static llvm::SmallVector<int, 16> first_elements(int width) {
@@ -53,7 +60,60 @@ class KernelEmitter {
     return elements;
   }
 
-  Value* value(NodeId id) { return narrowed(values_[at(id)], width_); }
+  // --- points: the iterations of the open tiles that are computed side by side, the innermost tile's next to each
+  // other
+
+  struct Tile {
+    int32_t axis = 0;
+    int64_t step = 1;  // of the axis, from point to point
+    size_t count = 1;
+    size_t stride = 1;         // of the point's number
+    std::vector<bool> varies;  // by node
+  };
+
+  size_t coordinate(const Tile& tile) const { return point_ / tile.stride % tile.count; }
+
+  // The first point at which `id` has the same value as at this one.
+  size_t shared_point(NodeId id) const {
+    size_t point = point_;
+    for (const Tile& tile : tiles_)
+      if (!tile.varies[at(id)]) point -= coordinate(tile) * tile.stride;
+    return point;
+  }
+
+  // The points of the open tiles at which `id` has a value of its own.
+  template <class Visit>
+  void at_own_points(NodeId id, const Visit& visit) {
+    for (point_ = 0; point_ < points_; ++point_)
+      if (shared_point(id) == point_) visit();
+    point_ = 0;
+  }
+
+  // `next()` gives the values of `id` at its own points in their order; the other points share them.
+  template <class Next>
+  void define(NodeId id, const Next& next) {
+    Values values(points_);
+    for (point_ = 0; point_ < points_; ++point_) {
+      const size_t first = shared_point(id);
+      values[point_] = first == point_ ? next() : values[first];
+    }
+    point_ = 0;
+    values_[at(id)] = std::move(values);
+  }
+
+  // What was defined outside a tile has one value for all its points.
+  Value* stored(NodeId id) const {
+    const Values& values = values_[at(id)];
+    return values[point_ / (points_ / values.size())];
+  }
+
+  Affine at_point(Affine index) const {
+    for (const Tile& tile : tiles_)
+      index.constant += index.stride(tile.axis) * tile.step * static_cast<int64_t>(coordinate(tile));
+    return index;
+  }
+
+  Value* value(NodeId id) { return narrowed(stored(id), width_); }
   Value* wide(NodeId id) { return spread(value(id), width_); }
 
   // --- indices ---
@@ -97,7 +157,7 @@ class KernelEmitter {
   bool scattered(const Affine& index) const {
     return width_ > 1 && std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
              const NodeId node = kernel_.axes[at(term.axis)].node;
-             return node != kNoNode && width_of(values_[at(node)]) > 1;
+             return node != kNoNode && width_of(stored(node)) > 1;
            });
   }
 
@@ -110,7 +170,7 @@ class KernelEmitter {
 
   // The index of every element, as a vector of `type` where it varies.
   Value* indices(const Affine& index, llvm::IntegerType* type) {
-    Value* first = builder_.CreateTrunc(first_index(index), type);
+    Value* first = builder_.CreateTrunc(first_index(at_point(index)), type);
     const int64_t stride = vector_stride(index);
     if (stride != 0) {
       llvm::SmallVector<llvm::Constant*, 16> steps;
@@ -127,20 +187,22 @@ class KernelEmitter {
 
   const Buffer& buffer(const Node& node) const { return program_.buffers[at(node.buffer)]; }
 
-  // The address of the first element of a vector, or of the only one.
+  // The address of the first element of a vector, or of the only one. The points of a tile are constant distances
+  // apart.
   Value* element_pointer(const Node& node) {
     const Buffer& memory = buffer(node);
     const int64_t size = ir::dtype_bytes(memory.dtype);
-    Value* pointer = context_.pointers[static_cast<size_t>(memory.storage.space)];
-    Value* varying = varying_part(node.index, size);
-    const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(varying);
-    int64_t offset = memory.storage.offset + node.index.constant * size;
-    if (constant != nullptr) {
-      offset += constant->getSExtValue();
-    } else {
-      pointer = builder_.CreateGEP(builder_.getInt8Ty(), pointer, varying);
+    if (base_ == nullptr || kernel_.is_dynamic(node.index)) {
+      base_ = context_.pointers[static_cast<size_t>(memory.storage.space)];
+      base_offset_ = memory.storage.offset;
+      Value* varying = varying_part(node.index, size);
+      if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(varying)) {
+        base_offset_ += constant->getSExtValue();
+      } else {
+        base_ = builder_.CreateGEP(builder_.getInt8Ty(), base_, varying);
+      }
     }
-    return byte_pointer(builder_, pointer, offset);
+    return byte_pointer(builder_, base_, base_offset_ + at_point(node.index).constant * size);
   }
 
   llvm::Align alignment(const Node& node) const {
@@ -150,7 +212,7 @@ class KernelEmitter {
   // In a resident program every index is a number.
   int64_t constant_offset(const Node& node) {
     const Buffer& memory = buffer(node);
-    const auto* index = llvm::dyn_cast<llvm::ConstantInt>(first_index(node.index));
+    const auto* index = llvm::dyn_cast<llvm::ConstantInt>(first_index(at_point(node.index)));
     ENSURE(index != nullptr, "a resident program has an index that varies");
     return memory.storage.offset + index->getSExtValue() * ir::dtype_bytes(memory.dtype);
   }
@@ -199,6 +261,50 @@ class KernelEmitter {
     return builder_.CreateGEP(builder_.getInt8Ty(), base, builder_.CreateMul(element, size));
   }
 
+  // A tile as long as a vector, along which the elements of the load are neighbours while along the vector they are
+  // not.
+  const Tile* transposing_tile(const Node& node) const {
+    if (node.kind != NodeKind::load || node.predicate != kNoNode || context_.registers != nullptr) return nullptr;
+    const int64_t stride = vector_stride(node.index);
+    if (width_ < 4 || (width_ & (width_ - 1)) != 0 || stride == 0 || stride == 1 || kernel_.is_dynamic(node.index))
+      return nullptr;
+    for (const Tile& tile : tiles_)
+      if (tile.count == lanes() && node.index.stride(tile.axis) * tile.step == 1) return &tile;
+    return nullptr;
+  }
+
+  // Vectors along the tile, then turned: each round puts element i of one half of the vectors beside element i of the
+  // other half, and as many rounds as the width has bits exchange the two indices.
+  void load_transposed(const Node& node, NodeId id, const Tile& tile) {
+    llvm::Type* type = llvm::FixedVectorType::get(memory_type(builder_.getContext(), node.dtype), lanes());
+    llvm::SmallVector<int, 16> low, high;
+    for (int i = 0; i < width_; ++i) {
+      low.push_back(i / 2 + (i % 2) * width_);
+      high.push_back(low.back() + width_ / 2);
+    }
+    Values values(points_);
+    for (point_ = 0; point_ < points_; ++point_) {
+      if (coordinate(tile) != 0 || shared_point(id) != point_) continue;
+      Value* first = element_pointer(node);
+      Values now;
+      for (int64_t i = 0; i < width_; ++i)
+        now.push_back(load_at(node, element_after(node, first, i * vector_stride(node.index)), type));
+      for (size_t round = 1; round < now.size(); round *= 2) {
+        Values next;
+        for (size_t i = 0; i < now.size() / 2; ++i) {
+          next.push_back(builder_.CreateShuffleVector(now[i], now[i + now.size() / 2], low));
+          next.push_back(builder_.CreateShuffleVector(now[i], now[i + now.size() / 2], high));
+        }
+        now = std::move(next);
+      }
+      for (size_t i = 0; i < now.size(); ++i)
+        values[point_ + i * tile.stride] = from_memory(builder_, node.dtype, now[i]);
+    }
+    for (point_ = 0; point_ < points_; ++point_) values[point_] = values[shared_point(id)];
+    point_ = 0;
+    values_[at(id)] = std::move(values);
+  }
+
   Value* element_after(const Node& node, Value* first, int64_t distance) {
     return byte_pointer(builder_, first, distance * ir::dtype_bytes(node.dtype));
   }
@@ -225,15 +331,16 @@ class KernelEmitter {
       Value* loaded = load_at(node, pointer_to(node, safe), type);
       return builder_.CreateSelect(holds, loaded, llvm::Constant::getNullValue(type));
     };
+    const Affine index = at_point(node.index);
     const bool per_lane = stride != 0 || apart || width_of(condition) > 1;
-    if (!per_lane) return one(condition, first_index(node.index));
+    if (!per_lane) return one(condition, first_index(index));
     Value* all = apart ? indices(node.index, builder_.getInt64Ty()) : nullptr;
     Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(type, lanes()));
     for (int lane = 0; lane < width_; ++lane) {
       Value* holds =
           width_of(condition) > 1 ? builder_.CreateExtractElement(condition, static_cast<uint64_t>(lane)) : condition;
       Value* element = apart ? builder_.CreateExtractElement(all, static_cast<uint64_t>(lane))
-                             : first_index(shifted(node.index, lane * stride));
+                             : first_index(shifted(index, lane * stride));
       result = builder_.CreateInsertElement(result, one(holds, element), static_cast<uint64_t>(lane));
     }
     return result;
@@ -270,33 +377,36 @@ class KernelEmitter {
   // --- nodes ---
 
   void emit(const Node& node, NodeId id) {
+    base_ = nullptr;
+    if (node.kind == NodeKind::store) {
+      at_own_points(id, [&] { store(node); });
+    } else if (const Tile* tile = transposing_tile(node); tile != nullptr) {
+      load_transposed(node, id, *tile);
+    } else {
+      define(id, [&] { return result_of(node); });
+    }
+  }
+
+  Value* result_of(const Node& node) {
     switch (node.kind) {
       case NodeKind::constant:
-        values_[at(id)] = context_.scalar.constant(node.number, node.dtype);
-        return;
+        return context_.scalar.constant(node.number, node.dtype);
       case NodeKind::index:
-        values_[at(id)] = indices(node.index, builder_.getInt32Ty());
-        return;
+        return indices(node.index, builder_.getInt32Ty());
       case NodeKind::in_range: {
         Value* index = indices(node.index, builder_.getInt64Ty());
         const auto bound = [&](int64_t number) {
           return llvm::ConstantInt::get(index->getType(), static_cast<uint64_t>(number));
         };
-        values_[at(id)] = builder_.CreateAnd(builder_.CreateICmpSGE(index, bound(node.low)),
-                                             builder_.CreateICmpSLT(index, bound(node.high)));
-        return;
+        return builder_.CreateAnd(builder_.CreateICmpSGE(index, bound(node.low)),
+                                  builder_.CreateICmpSLT(index, bound(node.high)));
       }
       case NodeKind::load:
-        values_[at(id)] = load(node);
-        return;
-      case NodeKind::store:
-        store(node);
-        return;
+        return load(node);
       case NodeKind::apply: {
         const ir::DType operand = kernel_.nodes[at(node.operands.back())].dtype;
         const Values operands = together(node.operands, 1);
-        values_[at(id)] = context_.scalar.apply(node.op, node.dtype, operand, operands);
-        return;
+        return context_.scalar.apply(node.op, node.dtype, operand, operands);
       }
       case NodeKind::random: {
         Value* sample = indices(node.sample, builder_.getInt32Ty());
@@ -304,14 +414,15 @@ class KernelEmitter {
         const int width = std::max(width_of(sample), width_of(element));
         const Values key = together(node.operands, width);
         const int all = std::max(width, width_of(key[0]));
-        values_[at(id)] =
-            context_.scalar.random(key, static_cast<uint32_t>(node.place), spread(sample, all), spread(element, all));
-        return;
+        return context_.scalar.random(key, static_cast<uint32_t>(node.place), spread(sample, all),
+                                      spread(element, all));
       }
+      case NodeKind::store:
       case NodeKind::carried:
         break;
     }
     ENSURE(false, "a carried value stands alone");
+    return nullptr;
   }
 
   // The operands at one width: vectors as soon as one of them is, or `least` asks for it.
@@ -325,8 +436,12 @@ class KernelEmitter {
   }
 
   void emit(const Block& block) {
-    for (const Statement& statement : block) {
+    bool fetched = false;
+    for (size_t i = 0; i < block.size(); ++i) {
+      const Statement& statement = block[i];
       if (statement.is_loop) {
+        const bool is_sum = kernel_.loops[at(statement.id)].kind == LoopKind::reduce;
+        if (is_sum && points_ > 1 && !std::exchange(fetched, true)) fetch_ahead(block, i + 1);
         emit(kernel_.loops[at(statement.id)]);
         continue;
       }
@@ -334,6 +449,26 @@ class KernelEmitter {
       if (context_.debug_location && node.location.valid())
         builder_.SetCurrentDebugLocation(context_.debug_location(node.location));
       emit(node, statement.id);
+    }
+  }
+
+  // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update
+  // reads are used once a step, and are far away.
+  void fetch_ahead(const Block& block, size_t first) {
+    constexpr int64_t kFarBytes = 1 << 15;
+    constexpr uint32_t kReading = 0, kKeep = 3, kData = 1;
+    for (size_t i = first; i < block.size(); ++i) {
+      if (block[i].is_loop) continue;
+      const Node& node = kernel_.nodes[at(block[i].id)];
+      if (node.kind != NodeKind::load || node.predicate != kNoNode || kernel_.is_dynamic(node.index) ||
+          vector_stride(node.index) > 1 || buffer(node).bytes() < kFarBytes)
+        continue;
+      base_ = nullptr;
+      at_own_points(block[i].id, [&] {
+        builder_.CreateIntrinsic(
+            llvm::Intrinsic::prefetch, {builder_.getPtrTy()},
+            {element_pointer(node), builder_.getInt32(kReading), builder_.getInt32(kKeep), builder_.getInt32(kData)});
+      });
     }
   }
 
@@ -380,54 +515,82 @@ class KernelEmitter {
 
   void parallel(const Loop& loop) {
     Value*& axis = axes_[at(loop.axis)];
-    const int64_t vector = loop.schedule.vector;
-    if (loop.schedule.unroll && vector == 1) {
+    const int64_t vector = loop.schedule.vector, tile = loop.schedule.tile;
+    if (loop.schedule.unroll && vector == 1 && tile == 1) {
       for (int64_t i = 0; i < loop.extent; ++i) {
         axis = builder_.getInt64(static_cast<uint64_t>(i));
         emit(loop.body);
       }
       return;
     }
-    const int64_t rounds = loop.extent / vector, rest = loop.extent % vector;
+    const int64_t block = vector * tile, rounds = loop.extent / block;
     if (rounds > 0) {
-      const auto step = [&] {
-        counted_loop(rounds, {}, [&](Value* round, const Values&) {
-          axis = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(vector)));
-          emit(loop.body);
-          return Values{};
-        });
-      };
-      vector == 1 ? step() : filling_vectors(loop, static_cast<int>(vector), step);
+      counted_loop(rounds, {}, [&](Value* round, const Values&) {
+        axis = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+        body_of(loop, vector, tile);
+        return Values{};
+      });
+    }
+    const int64_t whole = loop.extent % block / vector, rest = loop.extent % vector;
+    if (whole > 0) {
+      axis = builder_.getInt64(static_cast<uint64_t>(rounds * block));
+      body_of(loop, vector, whole);
     }
     if (rest == 0) return;
-    axis = builder_.getInt64(static_cast<uint64_t>(rounds * vector));
-    filling_vectors(loop, static_cast<int>(rest), [&] { emit(loop.body); });
+    axis = builder_.getInt64(static_cast<uint64_t>(loop.extent - rest));
+    body_of(loop, rest, 1);
+  }
+
+  // The body for `tile` vectors of `width` iterations, side by side.
+  void body_of(const Loop& loop, int64_t width, int64_t tile) {
+    if (tile > 1) {
+      for (Tile& outer : tiles_) outer.stride *= static_cast<size_t>(tile);
+      points_ *= static_cast<size_t>(tile);
+      tiles_.push_back({loop.axis, width, static_cast<size_t>(tile), 1, varying(loop)});
+    }
+    if (width > 1) {
+      filling_vectors(loop, static_cast<int>(width), [&] { emit(loop.body); });
+    } else {
+      emit(loop.body);
+    }
+    if (tile == 1) return;
+    tiles_.pop_back();
+    points_ /= static_cast<size_t>(tile);
+    for (Tile& outer : tiles_) outer.stride /= static_cast<size_t>(tile);
   }
 
   void filling_vectors(const Loop& loop, int width, const std::function<void()>& body) {
     ENSURE(width_ == 1, "two axes fill vectors");
     width_ = width;
     vector_axis_ = loop.axis;
-    find_varying(loop);
+    varies_ = varying(loop);
     body();
     width_ = 1;
     vector_axis_ = -1;
   }
 
+  // Carried values stand behind each other, each at its own points.
   void reduce(const Loop& loop) {
     Value*& axis = axes_[at(loop.axis)];
     Values carried;
     for (size_t i = 0; i < loop.inits.size(); ++i) {
       const bool vector = width_ > 1 && varies_[at(loop.results[i])];
-      carried.push_back(vector ? wide(loop.inits[i]) : value(loop.inits[i]));
+      at_own_points(loop.results[i], [&] { carried.push_back(vector ? wide(loop.inits[i]) : value(loop.inits[i])); });
     }
+    const auto define_all = [&](const std::vector<NodeId>& ids, const Values& now) {
+      auto next = now.begin();
+      for (NodeId id : ids) define(id, [&] { return *next++; });
+    };
     const auto round = [&](Value* index, const Values& now) {
       axis = index;
-      for (size_t i = 0; i < now.size(); ++i) values_[at(loop.carried[i])] = now[i];
+      define_all(loop.carried, now);
       emit(loop.body);
       Values next;
-      for (size_t i = 0; i < now.size(); ++i)
-        next.push_back(width_of(now[i]) > 1 ? wide(loop.yields[i]) : value(loop.yields[i]));
+      for (size_t i = 0; i < loop.yields.size(); ++i)
+        at_own_points(loop.results[i], [&] {
+          const bool vector = width_of(now[next.size()]) > 1;
+          next.push_back(vector ? wide(loop.yields[i]) : value(loop.yields[i]));
+        });
       return next;
     };
     if (loop.schedule.unroll) {
@@ -435,35 +598,44 @@ class KernelEmitter {
     } else {
       carried = counted_loop(loop.extent, carried, round);
     }
-    for (size_t i = 0; i < carried.size(); ++i) values_[at(loop.results[i])] = carried[i];
+    define_all(loop.results, carried);
   }
 
   // The lanes side by side in one vector, or one after the other; then the halving tree, which is the same additions.
   void lanes(const Loop& loop) {
     Value*& axis = axes_[at(loop.axis)];
-    const ir::DType dtype = kernel_.nodes[at(loop.yields[0])].dtype;
+    const auto dtype = [&](size_t i) { return kernel_.nodes[at(loop.yields[i])].dtype; };
     if (loop.schedule.vector > 1) {
       axis = builder_.getInt64(0);
       Values yields;
       filling_vectors(loop, static_cast<int>(loop.extent), [&] {
         emit(loop.body);
-        for (NodeId yield : loop.yields) yields.push_back(wide(yield));
+        for (size_t i = 0; i < loop.yields.size(); ++i)
+          at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
       });
-      for (size_t i = 0; i < yields.size(); ++i) values_[at(loop.results[i])] = add_halves(yields[i], dtype);
+      auto next = yields.begin();
+      for (size_t i = 0; i < loop.yields.size(); ++i)
+        define(loop.results[i], [&] { return add_halves(*next++, dtype(i)); });
       return;
     }
-    std::vector<Values> yields(loop.yields.size());
-    for (int64_t lane = 0; lane < loop.extent; ++lane) {
+    std::vector<Values> lanes(static_cast<size_t>(loop.extent));
+    for (size_t lane = 0; lane < lanes.size(); ++lane) {
       axis = builder_.getInt64(static_cast<uint64_t>(lane));
       emit(loop.body);
-      for (size_t i = 0; i < yields.size(); ++i) yields[i].push_back(wide(loop.yields[i]));
+      for (size_t i = 0; i < loop.yields.size(); ++i)
+        at_own_points(loop.results[i], [&] { lanes[lane].push_back(wide(loop.yields[i])); });
     }
-    for (size_t i = 0; i < yields.size(); ++i) {
-      Values& all = yields[i];
-      for (size_t half = ir::kLanes / 2; half >= 1; half /= 2)
-        for (size_t lane = 0; lane < half && lane + half < all.size(); ++lane)
-          all[lane] = context_.scalar.apply(ir::Op::add, dtype, dtype, Values{all[lane], all[lane + half]});
-      values_[at(loop.results[i])] = all[0];
+    size_t next = 0;
+    for (size_t i = 0; i < loop.yields.size(); ++i) {
+      define(loop.results[i], [&] {
+        Values all;
+        for (const Values& lane : lanes) all.push_back(lane[next]);
+        ++next;
+        for (size_t half = ir::kLanes / 2; half >= 1; half /= 2)
+          for (size_t lane = 0; lane < half && lane + half < all.size(); ++lane)
+            all[lane] = context_.scalar.apply(ir::Op::add, dtype(i), dtype(i), Values{all[lane], all[lane + half]});
+        return all[0];
+      });
     }
   }
 
@@ -507,70 +679,80 @@ class KernelEmitter {
       const bool takes_part = lane->getSExtValue() < loop.extent;
       if (takes_part) emit(loop.body);
       for (size_t i = 0; i < loop.results.size(); ++i)
-        values_[at(loop.results[i])] = takes_part ? wide(loop.yields[i]) : wide(loop.inits[i]);
+        define(loop.results[i], [&] { return takes_part ? wide(loop.yields[i]) : wide(loop.inits[i]); });
       return;
     }
     const int outer = width_;
-    Values others;
-    for (NodeId init : loop.inits) others.push_back(wide(init));
+    Values others, yields;
+    for (size_t i = 0; i < loop.results.size(); ++i)
+      at_own_points(loop.results[i], [&] { others.push_back(wide(loop.inits[i])); });
     width_ = static_cast<int>(loop.extent);
     if (width_ == 1) vector_axis_ = -1;
     emit(loop.body);
-    Values yields;
-    for (NodeId yield : loop.yields) yields.push_back(wide(yield));
+    for (size_t i = 0; i < loop.results.size(); ++i)
+      at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
     width_ = outer;
     vector_axis_ = loop.axis;
-    for (size_t i = 0; i < yields.size(); ++i) values_[at(loop.results[i])] = replaced_front(others[i], yields[i]);
+    size_t next = 0;
+    for (NodeId result : loop.results)
+      define(result, [&] {
+        ++next;
+        return replaced_front(others[next - 1], yields[next - 1]);
+      });
   }
 
-  // Which values inside the loop are vectors: those that depend on its axis. Carried values feed back, so to a
-  // fixpoint.
-  void find_varying(const Loop& vector_loop) {
-    varies_.assign(kernel_.nodes.size(), false);
+  // Which values inside the loop depend on its axis, by node. Carried values feed back, so to a fixpoint.
+  std::vector<bool> varying(const Loop& outer) const {
+    std::vector<bool> varies(kernel_.nodes.size(), false);
     bool changed = true;
-    const auto mark = [&](NodeId id, bool varies) {
-      if (!varies || varies_[at(id)]) return;
-      varies_[at(id)] = true;
+    const auto mark = [&](NodeId id, bool does) {
+      if (!does || varies[at(id)]) return;
+      varies[at(id)] = true;
       changed = true;
+    };
+    const auto varies_along = [&](const Affine& index) {
+      return std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
+        const NodeId node = kernel_.axes[at(term.axis)].node;
+        return term.axis == outer.axis || (node != kNoNode && varies[at(node)]);
+      });
     };
     while (changed) {
       changed = false;
       walk(
-          kernel_, vector_loop.body,
+          kernel_, outer.body,
           [&](NodeId id) {
             const Node& node = kernel_.nodes[at(id)];
-            bool varies = varies_along(node.index) || varies_along(node.sample);
-            for (NodeId operand : node.operands) varies = varies || varies_[at(operand)];
-            mark(id, varies || (node.predicate != kNoNode && varies_[at(node.predicate)]));
+            bool does = varies_along(node.index) || varies_along(node.sample);
+            for (NodeId operand : node.operands) does = does || varies[at(operand)];
+            mark(id, does || (node.predicate != kNoNode && varies[at(node.predicate)]));
           },
           [&](int32_t id) {
             const Loop& loop = kernel_.loops[at(id)];
             for (size_t i = 0; i < loop.yields.size(); ++i) {
-              bool varies = varies_[at(loop.yields[i])];
-              if (!loop.inits.empty()) varies = varies || varies_[at(loop.inits[i])];
-              varies = varies || (loop.kind == LoopKind::where && loop.axis == vector_axis_);
-              mark(loop.results[i], varies);
-              if (!loop.carried.empty()) mark(loop.carried[i], varies);
+              bool does = varies[at(loop.yields[i])];
+              if (!loop.inits.empty()) does = does || varies[at(loop.inits[i])];
+              does = does || (loop.kind == LoopKind::where && loop.axis == outer.axis);
+              mark(loop.results[i], does);
+              if (!loop.carried.empty()) mark(loop.carried[i], does);
             }
           });
     }
-  }
-
-  bool varies_along(const Affine& index) const {
-    return index.stride(vector_axis_) != 0 ||
-           std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
-             const NodeId node = kernel_.axes[at(term.axis)].node;
-             return node != kNoNode && varies_[at(node)];
-           });
+    return varies;
   }
 
   EmitContext& context_;
   IrBuilder& builder_;
   const KernelProgram& program_;
   const Kernel& kernel_;
-  Values values_;
-  Values axes_;  // i64; of the axis that fills vectors, its first element's
-  std::vector<bool> varies_;
+  std::vector<Values> values_;  // by node and point
+  Values axes_;              // i64; of the axis that fills vectors, its first element's; of a tile, its first point's
+  std::vector<Tile> tiles_;  // that are open, outer to inner
+  size_t points_ = 1, point_ = 0;
+  std::vector<bool> varies_;  // with the axis that fills vectors, by node
+  Value* base_ = nullptr;     // the address of the node that is being emitted, without what is constant
+  int64_t base_offset_ = 0;
+  std::map<std::pair<Value*, int>, Value*> splats_;
+  const llvm::BasicBlock* splat_block_ = nullptr;
   int32_t vector_axis_ = -1;
   int width_ = 1;
 };

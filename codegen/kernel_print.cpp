@@ -133,6 +133,7 @@ class Printer {
   void print(const Loop& loop) {
     std::string schedule;
     if (loop.schedule.vector > 1) schedule += fmt::format(", vector {}", loop.schedule.vector);
+    if (loop.schedule.tile > 1) schedule += fmt::format(", tile {}", loop.schedule.tile);
     if (loop.schedule.unroll) schedule += ", unroll";
     std::string carried;
     for (size_t i = 0; i < loop.carried.size(); ++i)

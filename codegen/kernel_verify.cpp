@@ -9,9 +9,8 @@
 //      hyper are not written.
 //   6. A nest that stores a buffer does not load bytes of it at another index, nor through another buffer at another
 //      place; stores of one nest do not overlap.
-//   7. vector: 1 ... 16 on parallel loops without vector loops inside, and on lanes; all inits, carried, yields,
-//   results
-//      of a loop are as many.
+//   7. vector: 1 ... 16 on parallel loops without vector loops inside, and on lanes; tile: on parallel loops, at most
+//      64 points in all; all inits, carried, yields, results of a loop are as many.
 #include <fmt/format.h>
 
 #include "codegen/codegen.h"
@@ -21,6 +20,8 @@
 namespace gradc::codegen {
 
 namespace {
+
+constexpr int32_t kMostPoints = 64;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
@@ -175,6 +176,9 @@ class Verifier {
     const bool vector = loop.schedule.vector > 1;
     require(!vector || (!vector_open_ && (loop.kind == LoopKind::parallel || loop.kind == LoopKind::lanes)),
             "axis {} cannot fill vectors", axis.name);
+    const int32_t tile = loop.schedule.tile;
+    require(tile >= 1 && (tile == 1 || loop.kind == LoopKind::parallel), "tile {} over {}", tile, axis.name);
+    require(tile <= kMostPoints / points_, "the tiles around {} have more than {} points", axis.name, kMostPoints);
     for (NodeId init : loop.inits) require(defined(init), "a loop over {} starts with what is not defined", axis.name);
     if (!error_.empty()) return;
 
@@ -186,7 +190,9 @@ class Verifier {
     axes_[at(loop.axis)].extent = loop.extent;
     const bool outer_vector = vector_open_;
     vector_open_ = vector_open_ || vector;
+    points_ *= tile;
     check(loop.body);
+    points_ /= tile;
     vector_open_ = outer_vector;
     open_axis_[at(loop.axis)] = is_where;
     axes_[at(loop.axis)].extent = axis.extent;
@@ -238,6 +244,7 @@ class Verifier {
   std::vector<bool> defined_, placed_, loop_placed_, open_axis_;
   std::vector<NodeId> block_nodes_;  // defined by the block that was checked last
   bool vector_open_ = false;
+  int32_t points_ = 1;  // of the open tiles
   std::string error_;
 };
 

@@ -8,11 +8,6 @@
 
 namespace gradc::codegen {
 
-namespace {
-
-size_t at(int32_t id) { return static_cast<size_t>(id); }
-
-// Row-major strides with `innermost` moved behind the other axes.
 std::vector<int64_t> strides_with(const ir::Shape& shape, size_t innermost) {
   std::vector<int64_t> strides(shape.size());
   strides[innermost] = 1;
@@ -25,9 +20,13 @@ std::vector<int64_t> strides_with(const ir::Shape& shape, size_t innermost) {
   return strides;
 }
 
+namespace {
+
+size_t at(int32_t id) { return static_cast<size_t>(id); }
+
 class Layouts {
  public:
-  Layouts(KernelProgram& program, int64_t width) : program_(program), width_(width) {}
+  Layouts(KernelProgram& program, const ScheduleLimits& limits) : program_(program), limits_(limits) {}
 
   void run() {
     find_accesses();
@@ -64,7 +63,7 @@ class Layouts {
     const auto is_table = [&](const InitialBytes& initial) { return initial.offset == buffer.storage.offset; };
     const auto wide =
         std::count_if(buffer.shape.begin(), buffer.shape.end(), [](int64_t extent) { return extent > 1; });
-    return buffer.storage.space == ir::Space::arena && wide > 1 && !fixed_[index] &&
+    return buffer.storage.space == ir::Space::arena && buffer.strides.empty() && wide > 1 && !fixed_[index] &&
            std::none_of(program_.initial.begin(), program_.initial.end(), is_table);
   }
 
@@ -86,7 +85,7 @@ class Layouts {
       last = access.kernel;
       Kernel& kernel = program_.kernels[last];
       std::vector<Nest> nests = take_nests(kernel);
-      for (const Nest& nest : nests) total += best_vector_axis(kernel, nest, width_).cost;
+      for (const Nest& nest : nests) total += best_plan(kernel, nest, limits_).cost;
       put_nests(kernel, std::move(nests));
     }
     return total;
@@ -108,15 +107,15 @@ class Layouts {
   }
 
   KernelProgram& program_;
-  int64_t width_;
+  const ScheduleLimits& limits_;
   std::vector<std::vector<Access>> accesses_;  // by buffer
   std::vector<bool> fixed_;
 };
 
 }  // namespace
 
-void choose_layouts(KernelProgram& program, int width) {
-  if (width > 1) Layouts(program, width).run();
+void choose_layouts(KernelProgram& program, const ScheduleLimits& limits) {
+  if (limits.width > 1) Layouts(program, limits).run();
 }
 
 }  // namespace gradc::codegen

@@ -113,13 +113,16 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     }
     return;
   }
-  const int width = options.vector_width == 0 ? target.vector_floats : options.vector_width;
-  choose_layouts(program, width);
+  const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
+                              target.vector_floats, options.unroll ? target.vector_registers : 0};
+  pack_operands(program, limits);
+  choose_layouts(program, limits);
   for (Kernel& kernel : program.kernels) {
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {
       merge_axes(kernel, nest);
-      choose_vector_axis(kernel, nest, width);
+      choose_vector_axis(kernel, nest, limits);
+      sums_first(kernel, nest);
     }
     put_nests(kernel, std::move(nests));
     hoist(kernel);

@@ -2,9 +2,12 @@
 // unrolled, what is computed once outside a loop. None of it changes a bit of a result.
 //
 // The choice follows the strides of the loads and stores and the work inside the loops, nothing else:
+//   pack     operands of sums whose elements are not neighbours where the vectors want them to be are copied (pack.cpp)
 //   layout   tensors in the arena get the order of axes that makes the vectors' elements neighbours (layout.cpp)
 //   merge    two adjacent parallel axes through which every address runs as through one become one
-//   vector   the parallel axis with the least estimated work per element goes innermost and is done W at a time
+//   vector   the parallel axis with the least estimated work per element is done W at a time
+//   tile     a sum keeps a tile of results in registers: rows of one axis, vectors of another, so that what it loads is
+//            used for several results (cost.h)
 //   hoist    what does not depend on a parallel axis moves out of its loop
 //   unroll   loops with few iterations and a small body are copied out
 //   resident a program whose whole step is small becomes one straight line (KernelProgram::resident)
@@ -14,6 +17,13 @@
 
 namespace gradc::codegen {
 
+// What the choices depend on.
+struct ScheduleLimits {
+  int width = 1;            // iterations in a vector
+  int register_floats = 1;  // of the processor
+  int registers = 0;        // that hold vectors; 0: no tiles
+};
+
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target);
 
 // One nest of perfectly nested parallel loops, as lowering makes them: outer to inner, and the body of the innermost.
@@ -21,12 +31,18 @@ struct Nest {
   std::vector<int32_t> loops;
   Block body;
 };
+// Row-major strides with the axis `innermost` moved behind the others.
+std::vector<int64_t> strides_with(const ir::Shape& shape, size_t innermost);
+
 std::vector<Nest> take_nests(Kernel& kernel);
 void put_nests(Kernel& kernel, std::vector<Nest> nests);
 
-void choose_layouts(KernelProgram& program, int width);
+void pack_operands(KernelProgram& program, const ScheduleLimits& limits);
+void choose_layouts(KernelProgram& program, const ScheduleLimits& limits);
 void merge_axes(Kernel& kernel, Nest& nest);
-void choose_vector_axis(Kernel& kernel, Nest& nest, int width);
+void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits);
+// Moves what a sum does not need behind it, so that it does not take up registers while the sum runs.
+void sums_first(Kernel& kernel, Nest& nest);
 // Moves nodes and loops out of the parallel loops that they do not depend on. Run last: nests are not perfect after it.
 void hoist(Kernel& kernel);
 

@@ -46,21 +46,69 @@ void merge_axes(Kernel& kernel, Nest& nest) {
   }
 }
 
-void choose_vector_axis(Kernel& kernel, Nest& nest, int width) {
-  const VectorChoice choice = best_vector_axis(kernel, nest, width);
-  if (choice.lanes) {
+void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits) {
+  const NestPlan plan = best_plan(kernel, nest, limits);
+  if (plan.lanes) {
     for (Loop& loop : kernel.loops) {
       if (loop.kind != LoopKind::lanes) continue;
-      loop.schedule.vector = width > 1 ? static_cast<int32_t>(ir::kLanes) : 1;
-      loop.schedule.unroll = width <= 1;
+      loop.schedule.vector = limits.width > 1 ? static_cast<int32_t>(ir::kLanes) : 1;
+      loop.schedule.unroll = limits.width <= 1;
     }
   }
-  if (choice.position == nest.loops.size()) return;
-  const int32_t loop = nest.loops[choice.position];
-  nest.loops.erase(nest.loops.begin() + static_cast<std::ptrdiff_t>(choice.position));
-  nest.loops.push_back(loop);
-  kernel.loops[at(loop)].schedule.vector =
-      static_cast<int32_t>(std::min<int64_t>(width, kernel.loops[at(loop)].extent));
+  // Innermost the rows of a tile, around them its columns: a strip of columns stays near while all rows pass by.
+  std::vector<int32_t> inner;
+  const auto take = [&](size_t position, int32_t tile) {
+    if (position == nest.loops.size()) return;
+    inner.push_back(nest.loops[position]);
+    kernel.loops[at(inner.back())].schedule.tile = tile;
+  };
+  take(plan.column, plan.columns);
+  take(plan.row, plan.rows);
+  if (plan.vector != nest.loops.size()) {
+    Loop& loop = kernel.loops[at(nest.loops[plan.vector])];
+    loop.schedule.vector = static_cast<int32_t>(std::min<int64_t>(limits.width, loop.extent));
+  }
+  std::erase_if(nest.loops, [&](int32_t loop) { return std::find(inner.begin(), inner.end(), loop) != inner.end(); });
+  nest.loops.insert(nest.loops.end(), inner.begin(), inner.end());
+}
+
+void sums_first(Kernel& kernel, Nest& nest) {
+  const auto ends = [&](const Statement& statement) {
+    return !statement.is_loop && kernel.nodes[at(statement.id)].kind == NodeKind::store;
+  };
+  const auto end = std::find_if(nest.body.begin(), nest.body.end(), ends);
+  Block rest(nest.body.begin(), end), ordered;
+  while (true) {
+    const auto loop =
+        std::find_if(rest.begin(), rest.end(), [](const Statement& statement) { return statement.is_loop; });
+    if (loop == rest.end()) break;
+    std::vector<bool> needed(kernel.nodes.size(), false);
+    const auto need = [&](const Node& node) {
+      for (NodeId operand : node.operands) needed[at(operand)] = true;
+      if (node.predicate != kNoNode) needed[at(node.predicate)] = true;
+      for (const Affine* index : {&node.index, &node.sample})
+        for (const Affine::Term& term : index->terms)
+          if (const NodeId dynamic = kernel.axes[at(term.axis)].node; dynamic != kNoNode) needed[at(dynamic)] = true;
+    };
+    const auto need_loop = [&](int32_t id) {
+      for (NodeId init : kernel.loops[at(id)].inits) needed[at(init)] = true;
+      for (NodeId yield : kernel.loops[at(id)].yields) needed[at(yield)] = true;
+    };
+    need_loop(loop->id);
+    walk(kernel, kernel.loops[at(loop->id)].body, [&](NodeId id) { need(kernel.nodes[at(id)]); }, need_loop);
+    Block before, later;
+    for (auto statement = loop; statement-- != rest.begin();) {
+      if (needed[at(statement->id)]) need(kernel.nodes[at(statement->id)]);
+      (needed[at(statement->id)] ? before : later).push_back(*statement);
+    }
+    ordered.insert(ordered.end(), before.rbegin(), before.rend());
+    ordered.push_back(*loop);
+    Block next(later.rbegin(), later.rend());
+    next.insert(next.end(), loop + 1, rest.end());
+    rest = std::move(next);
+  }
+  ordered.insert(ordered.end(), rest.begin(), rest.end());
+  std::copy(ordered.begin(), ordered.end(), nest.body.begin());
 }
 
 }  // namespace gradc::codegen

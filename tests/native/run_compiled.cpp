@@ -99,7 +99,7 @@ std::vector<ir::Tensor> run_compiled(const ir::Func& func, const std::vector<ir:
   if (!step.ok()) FAIL(step.error());
 
   Memories memory{Memory(bytes_in(func, ir::Space::state)), Memory(bytes_in(func, ir::Space::data)),
-                  Memory(bytes_in(func, ir::Space::hyper)), Memory(func.arena_bytes),
+                  Memory(bytes_in(func, ir::Space::hyper)), Memory(program->arena_bytes),
                   Memory(bytes_in(func, ir::Space::result))};
   for (size_t i = 0; i < func.parameter_count; ++i) {
     const ir::Storage& storage = func.values[i].storage;

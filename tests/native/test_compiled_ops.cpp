@@ -225,6 +225,45 @@ TEST_CASE("compiled: contractions") {
 )");
 }
 
+TEST_CASE("compiled: products around the edges of tiles") {
+  constexpr int kShapes[][3] = {{7, 65, 3}, {8, 64, 2}, {9, 49, 1}, {17, 33, 19}, {23, 17, 5}, {25, 130, 2}};
+  for (const auto& [rows, columns, terms] : kShapes) {
+    check(fmt::format(
+        "func @f(%x: f32[{0},{2}] data, %y: f32[{2},{1}] data, %z: f32[{1},{2}] data, %b: f32[{1}] data) -> "
+        "(p: f32[{0},{1}], q: f32[{1},{0}], r: f32[{0},{1}]) {{\n"
+        "  %0 = broadcast %b {{axes = [1]}} : f32[{0},{1}]\n"
+        "  %1 = contract %x, %y, %0 {{\"ik,kj->ij\", order = seq}} : f32[{0},{1}]\n"
+        "  %2 = contract %x, %z {{\"ik,jk->ji\", order = seq}} : f32[{1},{0}]\n"
+        "  %3 = contract %x, %z, %1 {{\"ik,jk->ij\", order = lanes(16, k)}} : f32[{0},{1}]\n"
+        "  %4 = tanh %3 : f32[{0},{1}]\n"
+        "  return %1, %2, %4\n}}\n",
+        rows, columns, terms));
+  }
+}
+
+TEST_CASE("compiled: transposed copies and packed operands") {
+  for (const auto& [rows, columns] : std::vector<std::pair<int, int>>{{16, 16}, {35, 18}, {21, 50}, {8, 33}}) {
+    check(
+        fmt::format("func @f(%a: f32[{0},{1}] data, %m: bool[{0},{1}] data, %n: i32[3,{0},{1}] data) -> (x: "
+                    "f32[{1},{0}], y: bool[{1},{0}], z: i32[{1},3,{0}]) {{\n"
+                    "  %0 = permute %a {{axes = [1, 0]}} : f32[{1},{0}]\n"
+                    "  %1 = permute %m {{axes = [1, 0]}} : bool[{1},{0}]\n"
+                    "  %2 = permute %n {{axes = [2, 0, 1]}} : i32[{1},3,{0}]\n"
+                    "  %3 = neg %0 : f32[{1},{0}]\n"
+                    "  return %3, %1, %2\n}}\n",
+                    rows, columns));
+  }
+  check(
+      R"(func @f(%x: f32[33,7,19] data, %w: f32[34,19] parameter, %v: f32[19,34] data) -> (w: f32[34,19], y: f32[7,33,34]) {
+  %0 = contract %x, %w {"bti,oi->tbo", order = seq} : f32[7,33,34]
+  %1 = contract %x, %0 {"bti,tbo->oi", order = seq} : f32[34,19]
+  %2 = permute %v {axes = [1, 0]} : f32[34,19]
+  %3 = fma %1, %2, %w : f32[34,19]
+  return %3, %0
+}
+)");
+}
+
 TEST_CASE("compiled: sums inside expressions, under predicates and inside sums") {
   check(R"(func @f(%a: f32[6,20] data, %w: f32[6] data) -> (y: f32[6,20], z: f32[10], s: f32[]) {
   %0 = reduce %a {max, axes = [1], order = seq} : f32[6]

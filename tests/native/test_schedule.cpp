@@ -85,6 +85,68 @@ TEST_CASE("schedule: a tensor in the arena gets the axis innermost that fills ve
   CHECK(contains(text, "= result + 64 : f32[32,5]\n"));
 }
 
+TEST_CASE("schedule: a product keeps a tile of results in registers, and what a sum does not need comes after it") {
+  codegen::Options options;
+  options.vector_width = 8;
+  options.cpu = "x86-64-v3";
+  const ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
+  if (!target) return;  // not an x86
+  const char* text = R"(func @f(%w: f32[64,48] parameter, %x: f32[32,64] data, %g: f32[32,48] data) -> (w: f32[64,48]) {
+  %0 = contract %x, %g {"bi,bo->io", order = seq} : f32[64,48]
+  %1 = sub %w, %0 : f32[64,48]
+  return %1
+}
+)";
+  ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text)), {}, options);
+  REQUIRE(program.ok());
+  CHECK(codegen::print(*program) == R"(kernels @f, arena 0 bytes {
+  buffer w = state + 0 : f32[64,48]
+  buffer x = data + 0 : f32[32,64]
+  buffer g = data + 8192 : f32[32,48]
+  buffer v1 = state + 0 : f32[64,48]
+  kernel 0 {
+    %0 = constant 0 : f32
+    parallel i1 in 48, vector 8, tile 2 {
+      parallel i0 in 64, tile 6 {
+        reduce r2 in 32 with %0 as %1 {
+          %2 = load x[i0 + 64*r2] : f32
+          %3 = load g[i1 + 48*r2] : f32
+          %4 = fma %2, %3, %1 : f32
+          yield %4
+        } -> %5
+        %6 = load w[48*i0 + i1] : f32
+        %7 = sub %6, %5 : f32
+        store v1[48*i0 + i1], %7
+      }
+    }
+  }
+}
+)");
+}
+
+TEST_CASE("schedule: the weights or the rows of a layer are packed for its vectors, turned in registers on the way") {
+  const std::string text =
+      kernels(R"(func @f(%x: f32[64,40] data, %w: f32[96,40] parameter, %b: f32[96] parameter) -> (y: f32[64,96]) {
+  %0 = broadcast %b {axes = [1]} : f32[64,96]
+  %1 = contract %x, %w, %0 {"bi,oi->bo", order = seq} : f32[64,96]
+  return %1
+}
+)",
+              8, true);
+  // Both vector axes would read scattered elements; the copy reads along the rows of the source.
+  CHECK(contains(text, ": f32[96,40], strides [1, 96]\n"));
+  CHECK(contains(text, "vector 8 {\n      parallel i1 in 40, tile 8 {"));
+  // The kernel that does not copy reads neighbours.
+  CHECK(contains(text, "load w.packed[i1 + 96*r2]"));
+  CHECK_FALSE(contains(kernels(R"(func @f(%x: f32[64,40] data, %w: f32[40,96] data) -> (y: f32[64,96]) {
+  %0 = contract %x, %w {"bi,io->bo", order = seq} : f32[64,96]
+  return %0
+}
+)",
+                               8, true),
+                       "packed"));
+}
+
 TEST_CASE("schedule: a tiny program is one straight line, unless that is not wanted") {
   const char* text = R"(func @f(%w: f32[3] parameter, %x: f32[3] data) -> (w: f32[3]) {
   %0 = mul %w, %x : f32[3]
