@@ -28,8 +28,9 @@ ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::
   return std::move(compiled->run);
 }
 
-ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, const ir::Module& module,
-                                          const runtime::Layout& step, const TrainWords& words) {
+ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, const ResidentData& resident,
+                                          const ir::Module& module, const runtime::Layout& step,
+                                          const TrainWords& words) {
   if (program.data.formula) {
     const ir::Func* draw = module.find(program.run + ".data");
     ENSURE(draw != nullptr, "formula data without @" + program.run + ".data");
@@ -37,11 +38,29 @@ ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, cons
     if (!executor) return executor.take_error();
     return runtime::Dataset::drawn(std::move(*executor), runtime::layout_of(*draw), step, program.seed);
   }
-  runtime::ResidentRows rows{program.data.name, program.data.rows, {}, program.shuffle};
-  for (const frontend::Column& column : program.data.columns) {
-    rows.columns.push_back({column.name, column.type, column.values});
-  }
+  runtime::ResidentRows rows = rows_of(program, resident, program.part);
+  rows.shuffle = program.shuffle;
   return runtime::Dataset::resident(std::move(rows), step, program.seed);
+}
+
+ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const frontend::Metric& metric,
+                                        const ResidentData& resident, const ir::Module& module,
+                                        const TrainWords& words) {
+  const ir::Func* func = module.find(metric.func);
+  ENSURE(func != nullptr, "no @" + metric.func);
+  ir::Result<runtime::Executor> executor = make_executor(*func, module.files, words);
+  if (!executor) return executor.take_error();
+  const runtime::Layout layout = runtime::layout_of(*func);
+  ir::Result<runtime::Dataset> rows =
+      runtime::Dataset::resident(rows_of(program, resident, metric.part), layout, program.seed, true);
+  if (!rows) return rows.take_error();
+  ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(program.module.find(program.run + ".hyper"),
+                                                                    settings_of(program), layout, program.seed);
+  if (!hyper) return hyper.take_error();
+  std::optional<ir::Func> total;
+  if (metric.combined) total = *program.module.find(metric.func + ".total");
+  return runtime::Metric(std::move(*executor), layout, std::move(*rows), std::move(*hyper), metric.reductions,
+                         std::move(total));
 }
 
 }  // namespace
@@ -70,13 +89,82 @@ ir::Result<runtime::NamedNumbers> predict_scalars(const frontend::Program& progr
   return numbers;
 }
 
+ir::Result<ResidentData> load_rows(const frontend::Program& program) {
+  ResidentData resident;
+  const frontend::DataSource& data = program.data;
+  if (data.formula) return resident;
+  const auto shared = [](std::vector<float> values) {
+    return std::make_shared<const std::vector<float>>(std::move(values));
+  };
+  const std::vector<int64_t> order = runtime::split_order(data.rows, data.shuffled);
+  if (data.table && data.table->window > 0) {
+    const auto text = shared(data.table->columns[0].values);
+    for (const frontend::Column& column : data.columns) {
+      resident.columns.push_back({column.name, column.type, text, 1, column.window_begin});
+    }
+    return resident;
+  }
+  if (data.table) {
+    const ir::Func* columns = program.module.find(program.run + ".columns");
+    ENSURE(columns != nullptr, "data from files without @" + program.run + ".columns");
+    if (const ir::Func* statistics = program.module.find(program.run + ".statistics")) {
+      const frontend::DataPart& train = data.parts.front();
+      const std::vector<int64_t> rows(order.begin() + train.first, order.begin() + train.first + train.rows);
+      ir::Result<runtime::NamedTensors> computed = runtime::table_statistics(*data.table, *statistics, rows);
+      if (!computed) return computed.take_error();
+      resident.statistics = std::move(*computed);
+    }
+    std::vector<runtime::ColumnLimit> limits;
+    for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
+    ir::Result<std::vector<runtime::ResidentColumn>> made =
+        runtime::table_columns(*data.table, *columns, data.chunk, resident.statistics, limits, order);
+    if (!made) return made.take_error();
+    resident.columns = std::move(*made);
+    return resident;
+  }
+  // Literal rows, or those that @RUN.data makes once.
+  std::vector<std::vector<float>> values;
+  if (const ir::Func* draw = program.module.find(program.run + ".data")) {
+    ir::Result<std::vector<ir::Tensor>> drawn =
+        ir::evaluate(*draw, {draw->parameter_count, runtime::random_key(program.seed, 0)});
+    if (!drawn) return drawn.take_error();
+    for (const frontend::Column& column : data.columns) {
+      const ir::Tensor& tensor = (*drawn)[static_cast<size_t>(draw->find_result(column.name) - draw->results.data())];
+      values.emplace_back(tensor.data<float>(), tensor.data<float>() + tensor.elements());
+    }
+  } else {
+    for (const frontend::Column& column : data.columns) values.push_back(column.values);
+  }
+  for (size_t c = 0; c < data.columns.size(); ++c) {
+    const frontend::Column& column = data.columns[c];
+    const auto elements = static_cast<size_t>(column.type.elements());
+    std::vector<float> ordered;
+    ordered.reserve(values[c].size());
+    for (const int64_t row : order) {
+      const auto from = values[c].begin() + static_cast<std::ptrdiff_t>(static_cast<size_t>(row) * elements);
+      ordered.insert(ordered.end(), from, from + static_cast<std::ptrdiff_t>(elements));
+    }
+    resident.columns.push_back({column.name, column.type, shared(std::move(ordered)), 0, 0});
+  }
+  return resident;
+}
+
+runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentData& data, const std::string& part) {
+  const frontend::DataPart* found = program.data.part(part);
+  ENSURE(found != nullptr, "no part " + part);
+  return {program.data.name, found->rows, data.columns, false, found->first, found->step};
+}
+
 ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words) {
   const auto start = std::chrono::steady_clock::now();
   ir::Result<passes::RunnerOptions> options = runner_options(words.passes);
   if (!options) return options.take_error();
   passes::Runner runner(*options);
   const std::string step_name = program.run + ".step";
-  const ir::Module module = runner.run(program.module, passes::Stage::memory, {step_name, program.run + ".data"});
+  std::vector<std::string> compiled = {step_name};
+  if (program.data.formula) compiled.push_back(program.run + ".data");
+  for (const frontend::Metric& metric : program.metrics) compiled.push_back(metric.func);
+  const ir::Module module = runner.run(program.module, passes::Stage::memory, compiled);
   print_times(words.passes, runner);
   const ir::Func* step = module.find(step_name);
   ENSURE(step != nullptr, "the pipeline made no @" + step_name);
@@ -84,8 +172,16 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   if (!executor) return executor.take_error();
 
   const runtime::Layout layout = runtime::layout_of(*step);
-  ir::Result<runtime::Dataset> data = make_dataset(program, module, layout, words);
+  const ir::Result<ResidentData> resident = load_rows(program);
+  if (!resident) return ir::Error{resident.error()};
+  ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, words);
   if (!data) return data.take_error();
+  std::vector<runtime::Metric> metrics;
+  for (const frontend::Metric& metric : program.metrics) {
+    ir::Result<runtime::Metric> made = make_metric(program, metric, *resident, module, words);
+    if (!made) return made.take_error();
+    metrics.push_back(std::move(*made));
+  }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(program.module.find(program.run + ".hyper"),
                                                                     settings_of(program), layout, program.seed);
@@ -95,7 +191,10 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   const ir::Func* init = program.module.find(program.run + ".init");
   ENSURE(init != nullptr, "no @" + program.run + ".init");
   if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();
-  return BuiltRun{{std::move(*executor), layout, std::move(state), std::move(*data), std::move(*hyper)}, took.count()};
+  return BuiltRun{{std::move(*executor), layout, std::move(state), std::move(*data), std::move(*hyper)},
+                  std::move(metrics),
+                  resident->statistics,
+                  took.count()};
 }
 
 }  // namespace gradc::cli

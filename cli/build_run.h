@@ -7,14 +7,26 @@
 #include "frontend/program.h"
 #include "ir/result.h"
 #include "runtime/hyper_table.h"
+#include "runtime/metric.h"
+#include "runtime/table_columns.h"
 #include "runtime/trainer.h"
 
 namespace gradc::cli {
 
 struct BuiltRun {
   runtime::Training training;
-  double compile_milliseconds = 0;  // passes and machine code
+  std::vector<runtime::Metric> metrics;  // in the order of Program::metrics
+  runtime::NamedTensors statistics;      // of the training rows
+  double compile_milliseconds = 0;       // passes and machine code
 };
+
+// The rows that stay in memory, all parts of them; none where data is drawn afresh each step.
+struct ResidentData {
+  std::vector<runtime::ResidentColumn> columns;
+  runtime::NamedTensors statistics;
+};
+ir::Result<ResidentData> load_rows(const frontend::Program& program);
+runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentData& data, const std::string& part);
 
 // The state holds the initial values that the program's seed draws.
 ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words);

@@ -63,6 +63,9 @@ void add_spec(CLI::App* app, SpecWords& words, bool run_is_positional) {
       ->type_name("NAME=NUMBER")
       ->expected(1)
       ->take_all();
+  app->add_option("--data-dir", words.data_dir, "where data files are that are not beside the spec")
+      ->type_name("FOLDER")
+      ->envname("GRADC_DATA");
   app->add_option("--set", words.settings, "replace a run-time setting, such as optimizer.lr")
       ->type_name("NAME=NUMBER")
       ->expected(1)

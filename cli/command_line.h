@@ -21,6 +21,7 @@ struct SpecWords {
   std::vector<std::string> settings;  // --set optimizer.lr=0.01
   std::optional<uint64_t> seed;
   std::optional<int64_t> steps;
+  std::string data_dir;  // --data-dir
 };
 
 // How passes are watched.

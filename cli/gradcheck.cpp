@@ -28,13 +28,20 @@ ir::Status append_results(const ir::Func& func, const std::vector<ir::Tensor>& a
   return ir::success();
 }
 
-// The first rows of literal data, from the start again where there are fewer than the batch.
-ir::Tensor first_rows(const frontend::Program& program, const ir::Value& argument) {
+// The first rows of resident data, from the start again where there are fewer than the batch.
+ir::Tensor first_rows(const ResidentData& data, int64_t rows, const ir::Value& argument) {
   ir::Tensor tensor(argument.type);
-  for (const frontend::Column& column : program.data.columns) {
+  if (argument.name == runtime::kLiveRows) {
+    tensor.set(0, static_cast<double>(rows));
+    return tensor;
+  }
+  for (const runtime::ResidentColumn& column : data.columns) {
     if (column.name != argument.name) continue;
+    const int64_t elements = column.type.elements();
+    const int64_t stride = column.stride > 0 ? column.stride : elements;
     for (int64_t k = 0; k < tensor.elements(); ++k) {
-      tensor.set(k, static_cast<double>(column.values[static_cast<size_t>(k) % column.values.size()]));
+      const int64_t from = column.begin + k / elements % rows * stride + k % elements;
+      tensor.set(k, static_cast<double>((*column.values)[static_cast<size_t>(from)]));
     }
     return tensor;
   }
@@ -46,6 +53,7 @@ ir::Result<std::vector<ir::Tensor>> loss_arguments(const frontend::Program& prog
   const ir::Tensor key = runtime::random_key(program.seed, 0);
   std::vector<NamedTensor> values;
   for (const char* part : {".init", ".data"}) {
+    if (part == std::string(".data") && !program.data.formula) continue;
     const ir::Func* func = program.module.find(program.run + part);
     if (func == nullptr) continue;
     const std::vector<ir::Tensor> arguments(func->parameter_count, key);
@@ -54,6 +62,9 @@ ir::Result<std::vector<ir::Tensor>> loss_arguments(const frontend::Program& prog
   const ir::Result<runtime::NamedNumbers> scalars = predict_scalars(program);
   if (!scalars) return ir::Error{scalars.error()};
   for (const auto& [name, number] : *scalars) values.push_back({name, ir::Tensor::scalar(number, ir::DType::f32)});
+
+  const ir::Result<ResidentData> data = load_rows(program);
+  if (!data) return ir::Error{data.error()};
 
   std::vector<ir::Tensor> arguments;
   for (size_t k = 0; k < loss.parameter_count; ++k) {
@@ -67,7 +78,7 @@ ir::Result<std::vector<ir::Tensor>> loss_arguments(const frontend::Program& prog
     } else if (found != nullptr) {
       arguments.push_back(found->tensor);
     } else {
-      arguments.push_back(first_rows(program, argument));
+      arguments.push_back(first_rows(*data, program.data.rows, argument));
     }
   }
   return arguments;

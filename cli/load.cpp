@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "runtime/file.h"
 
@@ -21,6 +22,20 @@ bool split_pairs(const std::vector<std::string>& words, const char* option,
     pairs.emplace_back(word.substr(0, equals), word.substr(equals + 1));
   }
   return true;
+}
+
+// Reads the files of data blocks, each once: a spec is elaborated for training and again for predicting.
+ir::TableReader make_reader(const SpecWords& words) {
+  using Cache = std::vector<std::pair<ir::TableRequest, std::shared_ptr<const ir::Table>>>;
+  runtime::DataFolders folders{std::filesystem::path(words.spec).parent_path().string(), words.data_dir};
+  return [folders, cache = std::make_shared<Cache>()](const ir::TableRequest& request) {
+    for (const auto& [known, table] : *cache) {
+      if (known == request) return ir::Result<std::shared_ptr<const ir::Table>>(table);
+    }
+    ir::Result<std::shared_ptr<const ir::Table>> table = runtime::read_table(request, folders);
+    if (table) cache->emplace_back(request, *table);
+    return table;
+  };
 }
 
 void print_diagnostics(const ir::Diagnostics& diagnostics) {
@@ -52,6 +67,7 @@ Loaded load(const SpecWords& words) {
   }
   loaded.overrides.steps = words.steps;
   loaded.overrides.seed = words.seed;
+  loaded.overrides.read_table = make_reader(words);
   ir::Diagnostics diagnostics(loaded.spec->sources);
   if (ir::Status status = frontend::load_spec(words.spec, *loaded.spec, diagnostics); !status) {
     loaded.exit_code = fail(status.error());

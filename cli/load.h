@@ -9,6 +9,7 @@
 #include "frontend/program.h"
 #include "frontend/spec.h"
 #include "ir/result.h"
+#include "runtime/read_table.h"
 
 namespace gradc::cli {
 
@@ -19,7 +20,7 @@ int fail_usage(const std::string& message);
 struct Loaded {
   int exit_code = kDone;  // not kDone: it could not be loaded, and why has been printed
   std::unique_ptr<frontend::Spec> spec;
-  frontend::Overrides overrides;
+  frontend::Overrides overrides;  // its `read_table` reads each file once
 };
 Loaded load(const SpecWords& words);
 

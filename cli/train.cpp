@@ -8,6 +8,7 @@
 #include "cli/load.h"
 #include "cli/numbers.h"
 #include "cli/predictor.h"
+#include "cli/run_events.h"
 #include "cli/run_passes.h"
 #include "runtime/file.h"
 #include "runtime/interrupt.h"
@@ -64,6 +65,21 @@ class Report {
     }
     if (log_every_ > 0) std::fflush(stdout);
     progress_.show(last_step, steps_, losses.back());
+  }
+  void measured(const frontend::Program& program, const frontend::Metric& metric, uint64_t step, float value) {
+    progress_.clear();
+    const std::string rows = fmt::format("{}.{}", program.data.name, metric.part);
+    const auto epoch_steps = static_cast<uint64_t>(program.steps_an_epoch);
+    if (json_) {
+      fmt::print(R"({{"event":"metric","step":{},"name":{},"on":{},"value":{}}})"
+                 "\n",
+                 step, json_string(metric.name), json_string(rows), json_number(value));
+    } else {
+      const bool epoch = epoch_steps > 0 && step % epoch_steps == 0;
+      fmt::print("{} {}  {} {:.6g} on {}\n", epoch ? "epoch" : "step", epoch ? step / epoch_steps : step, metric.name,
+                 static_cast<double>(value), rows);
+    }
+    std::fflush(stdout);
   }
   void clear() { progress_.clear(); }
 
@@ -167,13 +183,22 @@ int train(const TrainWords& words) {
   runtime::TrainingObserver observer;
   observer.losses = [&](uint64_t first, std::span<const float> losses) { report.losses(first, losses); };
   observer.stop = [&] { return interrupt.requested(); };
-  const ir::Result<runtime::TrainingOutcome> outcome = runtime::train(training, steps, observer);
+  RunEvents events;
+  events.measured = [&](const frontend::Metric& metric, uint64_t step, float value) {
+    report.measured(*program, metric, step, value);
+  };
+  events.save = [&](uint64_t) { return runtime::save_weights(training.state, *path); };
+  bool converged = false;
+  const ir::Result<runtime::TrainingOutcome> outcome = train_with_events(*program, *built, observer, events, converged);
   report.clear();
   if (!outcome) return fail(outcome.error());
 
   if (!words.json) {
-    fmt::print("{}{} steps in {:.3f} s, final loss {:.4g}\n", outcome->stopped ? "stopped after " : "", outcome->steps,
-               outcome->seconds, static_cast<double>(outcome->loss));
+    fmt::print("{}{} steps in {:.3f} s, final loss {:.4g}\n",
+               outcome->stopped ? "stopped after "
+               : converged      ? "the loss is small enough after "
+                                : "",
+               outcome->steps, outcome->seconds, static_cast<double>(outcome->loss));
   }
   if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
     return fail(status.error());

@@ -110,11 +110,21 @@ enum class DefinitionKind : uint8_t { constant, function, layer, model, loss, op
 
 // One line of a train block.
 struct TrainItem {
-  std::string word;  // loss optimizer batch steps seed shuffle save log example
+  std::string word;  // loss optimizer batch steps epochs seed shuffle save log example metric valid stop
   ir::SourceLocation location;
-  const Expr* value = nullptr;
+  const Expr* value = nullptr;   // of `stop when mean(loss, 100) < 1e-6` the bound
   std::vector<Argument> inputs;  // of an example
   std::string label;             // of an example: as "5 + 3"
+  Name name;                     // of a metric
+  const Expr* every = nullptr;   // metric, valid, save: how often; stop: the number of losses
+  bool every_epochs = false;
+  Name data, part;  // metric, valid: on digits.valid
+};
+
+// split train 0.9, valid 0.1
+struct SplitShare {
+  Name part;
+  const Expr* share = nullptr;
 };
 
 struct Definition {
@@ -130,7 +140,13 @@ struct Definition {
   std::vector<Name> optimizer_names;  // p, g, t
   std::vector<const Block*> rows;     // literal data
   bool literal_rows = false;
-  Name model, data;  // of a train block
+  Name source;                      // of data from files: csv idx chars bytes
+  std::vector<Name> files;          // their names, as written
+  std::vector<Name> test_files;     // test idx("images", "labels")
+  const Expr* windows = nullptr;    // of chars and bytes
+  const Expr* row_count = nullptr;  // of formula data: `rows 1000` after the block
+  std::vector<SplitShare> split;
+  Name model, data, part;  // of a train block: model on data.part
   std::vector<TrainItem> items;
 };
 

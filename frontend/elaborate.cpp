@@ -192,14 +192,19 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
   program_.model = model->name.text;
 
   const size_t before_data = diagnostics_.error_count();
-  if (data->literal_rows) {
+  if (!data->source.text.empty()) {
+    elaborate_files(*data);
+  } else if (data->literal_rows) {
     elaborate_rows(*data);
   } else {
     elaborate_data(*data);
   }
   if (diagnostics_.error_count() != before_data) return std::nullopt;
+  read_schedule(*train_);
+  if (diagnostics_.error_count() != before_data) return std::nullopt;
   elaborate_loss(*train_, *model);
   if (!diagnostics_.has_errors()) elaborate_optimizer();
+  if (!diagnostics_.has_errors()) elaborate_metrics(*train_, *model);
   elaborate_examples(*train_);
   for (const auto& [name, value] : set_) {
     if (set_used_.count(name) > 0 || diagnostics_.has_errors()) continue;

@@ -23,6 +23,7 @@ struct Overrides {
   std::optional<int64_t> batch;                                // another batch: predicting one row, say
   std::optional<int64_t> steps;
   std::optional<uint64_t> seed;
+  ir::TableReader read_table;  // not set: data from files is an error
 };
 
 struct ElaborateLimits {

@@ -10,7 +10,11 @@ namespace gradc::frontend {
 // let a, b ~ uniform(-1, 1); let c = ...; x = [a, b]
 void Elaborator::elaborate_data(const Definition& data) {
   const Context saved = context_;
-  Target& target = make_target(Target::Kind::data, program_.batch);
+  const std::optional<int64_t> count = fixed_rows(data);
+  if (data.row_count && !count) return;
+  data_batch_ = count.value_or(program_.batch);
+  if (count && !split_rows(data, *count, 0, 0)) return;
+  Target& target = make_target(Target::Kind::data, data_batch_);
   data_target_ = &target;
   Scope scope;
   scope.file = data.location.file;
@@ -20,7 +24,7 @@ void Elaborator::elaborate_data(const Definition& data) {
   context_.scope = &scope;
   context_.frame = &frame;
   program_.data.name = data.name.text;
-  program_.data.formula = true;
+  program_.data.formula = !count;
   for (const Statement* item : data.body->statements) {
     if (!spend(item->location)) break;
     switch (item->kind) {
@@ -29,7 +33,7 @@ void Elaborator::elaborate_data(const Definition& data) {
         statement(*item);
         break;
       case StatementKind::sample: {
-        ir::Shape shape = {program_.batch};
+        ir::Shape shape = {data_batch_};
         bool good = true;
         for (const Index& index : item->indices) {
           if (index.pack || !index.limit) {
@@ -89,7 +93,7 @@ void Elaborator::elaborate_data(const Definition& data) {
           std::vector<int> axes = tensor->axes;
           ir::Shape sizes = sample;
           axes.insert(axes.begin(), kBatchAxis);
-          sizes.insert(sizes.begin(), program_.batch);
+          sizes.insert(sizes.begin(), data_batch_);
           tensor = spread(*tensor, axes, sizes, item->location);
           if (!tensor) break;
         }
@@ -97,7 +101,7 @@ void Elaborator::elaborate_data(const Definition& data) {
         if (limit > 0) column_limits_[name.text] = limit;
         column_values_[name.text] = *tensor;
         context_.scope->names[name.text] = {*tensor, name.location, "column", false, true};
-        program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}});
+        program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}, 0, 0, name.location});
         break;
       }
       case StatementKind::expression:
@@ -149,7 +153,6 @@ std::optional<std::pair<ir::Shape, std::vector<float>>> Elaborator::literal(cons
 
 // data seed = rows { x = [5, 3], target = [8] } { ... }
 void Elaborator::elaborate_rows(const Definition& data) {
-  const size_t errors = diagnostics_.error_count();
   const Context saved = context_;
   Scope scope;
   scope.file = data.location.file;
@@ -180,7 +183,7 @@ void Elaborator::elaborate_rows(const Definition& data) {
                                  [&](const Column& c) { return c.name == name.text; });
       if (first) {
         columns_[name.text] = {type, name.location};
-        program_.data.columns.push_back({name.text, type, std::move(value->second)});
+        program_.data.columns.push_back({name.text, type, std::move(value->second), 0, 0, name.location});
       } else if (column == program_.data.columns.end()) {
         error(name.location, fmt::format("the first row has no column `{}`", name.text))
             .label(data.rows.front()->location, "the first row")
@@ -205,13 +208,11 @@ void Elaborator::elaborate_rows(const Definition& data) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
     return;
   }
-  // The last batch that is not full is a matter of masked rows.
-  const TrainItem* batch = find_item("batch");
-  if (!overrides_.batch && batch && diagnostics_.error_count() == errors && program_.data.rows % program_.batch != 0) {
-    error(batch->location, fmt::format("batch {} does not divide the number of rows of `{}`, {}: a last batch that is "
-                                       "not full is not supported yet",
-                                       program_.batch, data.name.text, program_.data.rows));
+  if (data.row_count) {
+    error(data.row_count->span, "`rows N` fixes the rows of formula data; these rows are written out");
+    return;
   }
+  split_rows(data, program_.data.rows, 0, 0);
 }
 
 }  // namespace gradc::frontend

@@ -174,27 +174,45 @@ Value Elaborator::list(const Expr* expr) {
     return Broken{};
   }
   std::vector<Value> parts;
+  std::vector<const Expr*> places;
   for (const Expr* operand : expr->operands) {
+    if (operand->kind == ExprKind::range) {
+      if (!in_columns_ && !in_statistics_) {
+        error(operand->span, "a range in a list stands for columns of a file; here is none")
+            .help("a range among subscripts takes a part of an axis: `x[a .. b]`");
+        return Broken{};
+      }
+      const auto columns = column_range(operand);
+      if (!columns) return Broken{};
+      for (const ir::TableColumn* column : *columns) {
+        const Binding* binding = find_binding(column->name);
+        if (!binding || is_broken(binding->value)) return Broken{};
+        parts.push_back(binding->value);
+        places.push_back(operand);
+      }
+      continue;
+    }
     parts.push_back(evaluate(operand));
+    places.push_back(operand);
     if (is_broken(parts.back())) return Broken{};
   }
-  return stack(expr, parts);
+  return stack(expr, parts, places);
 }
 
 // Elements of one shape along a new first axis.
-Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts) {
+Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts, const std::vector<const Expr*>& places) {
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < parts.size(); ++i) {
-    std::optional<Tensor> tensor = to_tensor(parts[i], expr->operands[i]);
+    std::optional<Tensor> tensor = to_tensor(parts[i], places[i]);
     if (!tensor) return Broken{};
     if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
-      error(expr->operands[i]->span, "a list holds numbers, not truth values");
+      error(places[i]->span, "a list holds numbers, not truth values");
       return Broken{};
     }
     if (i > 0 && sample_shape(*tensor) != sample_shape(tensors[0])) {
-      error(expr->operands[i]->span, "the elements of a list have different shapes")
-          .label(expr->operands[0]->span, shape_text(tensors[0]))
-          .label(expr->operands[i]->span, shape_text(*tensor));
+      error(places[i]->span, "the elements of a list have different shapes")
+          .label(places[0]->span, shape_text(tensors[0]))
+          .label(places[i]->span, shape_text(*tensor));
       return Broken{};
     }
     tensors.push_back(std::move(*tensor));

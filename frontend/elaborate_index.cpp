@@ -316,6 +316,10 @@ Value Elaborator::reduction(const Expr* expr) {
   }
   if (expr->text == "softmax") return softmax(expr);
   if (expr->text == "categorical") return categorical(expr);
+  if (expr->text == "std" || (expr->indices.size() == 1 && expr->indices[0].name.text == "rows" &&
+                              !expr->indices[0].limit && !expr->indices[0].pack && !find_binding("rows"))) {
+    return rows_reduction(expr);
+  }
   const Expr* body = expr->operands[0];
   IndexScope scope;
   scope.parent = context_.indices;

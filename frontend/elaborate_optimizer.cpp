@@ -283,9 +283,7 @@ void Elaborator::finish() {
   std::vector<std::string> settings;
   for (const Setting& setting : program_.settings) settings.push_back(setting.name);
 
-  // Targets in the order in which run() made them: initial, scratch, data (formula only), predict, loss, update.
-  const size_t predict = targets_.size() - 3;
-  module.items.emplace_back(targets_[predict + 1].finish(run + ".loss", train_->location));
+  module.items.emplace_back(loss_target_->finish(run + ".loss", train_->location));
   module.items.emplace_back(ir::GradientRequest{run + ".gradient", run + ".loss", parameter_order_, train_->location});
   module.items.emplace_back(update_->finish(run + ".update", train_->location, dropped_states_));
   module.items.emplace_back(ir::StepRequest{run + ".step", run + ".gradient", run + ".update", train_->location});
@@ -297,9 +295,14 @@ void Elaborator::finish() {
     data_target_->argument("key", {ir::DType::i32, {3}}, ir::Role::key, train_->location);
     module.items.emplace_back(data_target_->finish(run + ".data", train_->location));
   }
+  if (columns_target_) module.items.emplace_back(columns_target_->finish(run + ".columns", train_->location));
+  if (statistics_target_) module.items.emplace_back(statistics_target_->finish(run + ".statistics", train_->location));
   initial_->argument("key", {ir::DType::i32, {3}}, ir::Role::key, train_->location);
   module.items.emplace_back(initial_->finish(run + ".init", train_->location, dropped_states_));
-  module.items.emplace_back(targets_[predict].finish(run + ".predict", train_->location));
+  module.items.emplace_back(predict_target_->finish(run + ".predict", train_->location));
+  for (const auto& [target, name] : metric_targets_) {
+    module.items.emplace_back(target->finish(name, train_->location));
+  }
   std::erase_if(program_.data.columns, [&](const Column& column) { return columns_used_.count(column.name) == 0; });
 }
 

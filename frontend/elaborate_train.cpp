@@ -42,7 +42,7 @@ const TrainItem* Elaborator::find_item(std::string_view word) const {
 bool Elaborator::read_train_items(const Definition& train) {
   const size_t errors = diagnostics_.error_count();
   for (const TrainItem& item : train.items) {
-    if (item.word == "example") continue;
+    if (item.word == "example" || item.word == "metric" || item.word == "valid") continue;
     const auto [entry, is_new] = items_.try_emplace(item.word, &item);
     if (is_new) continue;
     error(item.location, fmt::format("`{}` is said twice", item.word))
@@ -89,7 +89,7 @@ bool Elaborator::read_train_items(const Definition& train) {
                                                                     {"batch", "batch 32"},
                                                                     {"steps", "steps 1000"}};
   for (const auto& [word, sample] : kNeeded) {
-    if (find_item(word)) continue;
+    if (find_item(word) || (word == std::string_view("steps") && find_item("epochs"))) continue;
     error(train.name.location, fmt::format("train `{}` has no `{}`", train.name.text, word))
         .help(fmt::format("write `{}`", sample));
   }
@@ -201,6 +201,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   Scope columns;
   columns.file = spec_.main;
   Target& predict = make_target(Target::Kind::step, program_.batch);
+  predict_target_ = &predict;
   const std::optional<Tensor> predicted = elaborate_model(model, predict, columns);
   first_pass_ = false;
   if (!predicted) return;
@@ -214,31 +215,69 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
 
   Target& target = make_target(Target::Kind::step, program_.batch);
   training_target_ = &target;
+  loss_target_ = &target;
   columns.names.clear();
   const std::optional<Tensor> out = elaborate_model(model, target, columns);
   if (!out) return;
+  if (const std::optional<Tensor> value = loss_value(target, model, columns, *out)) {
+    // The trained quantity is the mean over the rows of the batch.
+    ir::Builder& builder = target.builder();
+    builder.at(find_item("loss")->location);
+    ir::ValueId mean = value->id;
+    if (value->batched()) {
+      ir::ValueId rows = builder.constant(static_cast<double>(program_.batch), {ir::DType::f32, {}});
+      ir::ValueId values = value->id;
+      if (const std::optional<LiveRows> live = live_rows(target)) {
+        values = builder.select(live->mask.id, values, builder.constant_like(0, values));
+        rows = live->count;
+      }
+      mean = builder.div(builder.reduce(ir::ReduceKind::sum, values, {0}), rows);
+    }
+    target.result("loss", mean);
+    for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
+    finish_states(target);
+  }
+  if (diagnostics_.has_errors()) return;
+  if (parameter_order_.empty()) {
+    error(model.name.location, fmt::format("model `{}` has no parameters to train", model.name.text))
+        .help("use a layer such as `linear(5)`");
+    return;
+  }
+  const ir::Func func = target.finish("", train.location);
+  const std::vector<uint32_t> uses = ir::count_uses(func);
+  for (const std::string& parameter : parameter_order_) {
+    const std::optional<ir::ValueId> id = func.find_parameter(parameter);
+    if (id && uses[id->index] > 0) continue;
+    const ParameterInfo& info = parameters_.at(parameter);
+    diagnostics_.warning(info.location, fmt::format("param `{}` is declared and never used", parameter));
+  }
+}
+
+// The value of the run's loss for each sample, of the model's output; `columns` holds what the model has taken.
+std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& model, Scope& columns,
+                                             const Tensor& out) {
   const TrainItem* item = find_item("loss");
   const Expr* call = item->value;
   if (call->kind != ExprKind::call || call->operands[0]->kind != ExprKind::name) {
     error(call->span, "expected a loss with its arguments").help("write `loss mse(out, target)`");
-    return;
+    return std::nullopt;
   }
   const std::string& name = call->operands[0]->text;
   const Definition* loss = spec_.find(spec_.main, NameSpace::loss, name);
   if (!loss) {
     auto& message = error(call->operands[0]->location, fmt::format("unknown loss `{}`", name));
     suggest(message, name, spec_.names(spec_.main, NameSpace::loss));
-    return;
+    return std::nullopt;
   }
   // What the arguments may name: the model's output, and the columns.
-  columns.names["out"] = {*out, model.name.location, "output", false, true};
+  columns.names["out"] = {out, model.name.location, "output", false, true};
   std::set<std::string> wanted;
   for (const Argument& argument : call->arguments) collect_names(argument.value, wanted);
   for (const std::string& column : wanted) {
     const auto known = columns_.find(column);
     if (known == columns_.end() || columns.names.count(column) > 0) continue;
     const std::optional<Tensor> tensor = column_tensor(column, target, nullptr);
-    if (!tensor) return;
+    if (!tensor) return std::nullopt;
     columns.names[column] = {*tensor, known->second.second, "column", false, true};
   }
   const Context saved = context_;
@@ -268,6 +307,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     if (tensor) values.emplace_back(&formal, *tensor);
   }
   Value result = Broken{};
+  std::optional<Tensor> value;
   Frame frame;
   frame.kind = Frame::Kind::loss;
   if (good && enter(*loss, call->span)) {
@@ -291,42 +331,16 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     if (good) result = body(*loss->body, what);
     const Expr* last = loss->body->statements.empty() ? call : loss->body->statements.back()->value;
     if (!last) last = call;
-    std::optional<Tensor> value = is_broken(result) ? std::nullopt : to_tensor(result, last);
+    value = is_broken(result) ? std::nullopt : to_tensor(result, last);
     if (value && (value->rank() > 0 || target.type(*value).dtype == ir::DType::boolean)) {
       error(last->span, fmt::format("a loss is one number per sample, found {}", describe(*value)))
           .help("take the mean: `mean[i] ...`");
       value.reset();
     }
-    if (value) {
-      // The trained quantity is the mean over the batch.
-      ir::Builder& builder = target.builder();
-      builder.at(item->location);
-      ir::ValueId mean = value->id;
-      if (value->batched()) {
-        const ir::ValueId sum = builder.reduce(ir::ReduceKind::sum, value->id, {0});
-        mean = builder.div(sum, builder.constant(static_cast<double>(program_.batch), {ir::DType::f32, {}}));
-      }
-      target.result("loss", mean);
-      for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
-      finish_states(target);
-    }
     calls_.pop_back();
   }
   context_ = saved;
-  if (diagnostics_.has_errors()) return;
-  if (parameter_order_.empty()) {
-    error(model.name.location, fmt::format("model `{}` has no parameters to train", model.name.text))
-        .help("use a layer such as `linear(5)`");
-    return;
-  }
-  const ir::Func func = target.finish("", train.location);
-  const std::vector<uint32_t> uses = ir::count_uses(func);
-  for (const std::string& parameter : parameter_order_) {
-    const std::optional<ir::ValueId> id = func.find_parameter(parameter);
-    if (id && uses[id->index] > 0) continue;
-    const ParameterInfo& info = parameters_.at(parameter);
-    diagnostics_.warning(info.location, fmt::format("param `{}` is declared and never used", parameter));
-  }
+  return value;
 }
 
 void Elaborator::elaborate_examples(const Definition& train) {

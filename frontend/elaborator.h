@@ -113,6 +113,12 @@ struct PendingGather {
   Tensor indices;
 };
 
+// Which samples of a batch are rows of the data, where the last batch of an epoch is not full: bool[B], and how many.
+struct LiveRows {
+  Tensor mask;
+  ir::ValueId count;  // f32[]
+};
+
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
@@ -151,7 +157,7 @@ class Elaborator {
   Value conditional(const Expr* expr);
   Value convert(const Expr* expr);
   Value list(const Expr* expr);
-  Value stack(const Expr* expr, const std::vector<Value>& parts);
+  Value stack(const Expr* expr, const std::vector<Value>& parts, const std::vector<const Expr*>& places);
   Value plain_subscript(const Expr* expr);
   std::optional<int64_t> evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest);
   std::optional<Scalar> evaluate_scalar(const Expr* expr, std::string_view what);
@@ -253,6 +259,24 @@ class Elaborator {
   bool read_train_items(const Definition& train);
   void elaborate_data(const Definition& data);
   void elaborate_rows(const Definition& data);
+  // Data from files (elaborate_files.cpp)
+  std::optional<int64_t> fixed_rows(const Definition& data);
+  bool split_rows(const Definition& data, int64_t rows, int64_t test_rows, int64_t window);
+  void elaborate_files(const Definition& data);
+  bool open_table(const Definition& data);
+  void window_columns(const Definition& data);
+  void elaborate_columns(const Definition& data, Target& target, bool statistics);
+  bool bind_table_columns(const Definition& data, Target& target, Scope& scope);
+  std::optional<std::vector<const ir::TableColumn*>> column_range(const Expr* range);
+  Value rows_reduction(const Expr* expr);
+  Value rows_statistic(const Expr* expr);
+  std::optional<LiveRows> live_rows(Target& target);
+  // Epochs, metrics (elaborate_metric.cpp)
+  void read_schedule(const Definition& train);
+  std::optional<int64_t> interval(const TrainItem& item);
+  void elaborate_metrics(const Definition& train, const Definition& model);
+  bool elaborate_metric(const TrainItem& item, const Definition& model);
+  std::optional<Tensor> loss_value(Target& target, const Definition& model, Scope& columns, const Tensor& out);
   void elaborate_examples(const Definition& train);
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
@@ -311,9 +335,23 @@ class Elaborator {
   std::map<std::string, Tensor> column_values_;                             // formula data
   std::set<std::string> columns_used_;
   Target* data_target_ = nullptr;
+  int64_t data_batch_ = 1;  // samples that @RUN.data draws
+  Target* columns_target_ = nullptr;
+  Target* statistics_target_ = nullptr;
+  Target* predict_target_ = nullptr;
+  Target* loss_target_ = nullptr;
   Target* update_ = nullptr;
   std::vector<Scope>* optimizer_scopes_ = nullptr;  // one a parameter, while a line of the optimizer is elaborated
   std::map<const Expr*, Value> totals_;             // of that line
+  bool in_columns_ = false, in_statistics_ = false;  // which of the two the data block is elaborated for
+  size_t statistic_count_ = 0;
+  bool last_batch_masked_ = false;
+
+  // The metric being elaborated: its values for each sample, and how they are reduced over the rows.
+  Metric* metric_ = nullptr;
+  Context metric_samples_;
+  Target* metric_total_ = nullptr;
+  std::vector<std::pair<Target*, std::string>> metric_targets_;  // with the names of their functions
 
   int64_t evaluations_ = 0;
   double state_elements_ = 0;  // of all parameters and states

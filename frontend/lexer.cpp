@@ -17,8 +17,8 @@ constexpr size_t kMaxLexicalErrors = 100;
 constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state", "let",
                                   "repeat",   "if",     "then",  "else", "when",  "old",   "not",   "and",
                                   "or",       "true",   "false", "stop", "grad",  "idx",   "inf",   "like"};
-constexpr std::array kReductions = {"sum",    "mean",      "max",     "min",        "prod",
-                                    "argmax", "logsumexp", "softmax", "categorical"};
+constexpr std::array kReductions = {"sum",    "mean",      "max",     "min",         "prod",
+                                    "argmax", "logsumexp", "softmax", "categorical", "std"};
 // Longest first.
 constexpr std::array kSymbols = {"..", "->", "<-", "|>", "==", "!=", "<=", ">=", "//", "(", ")", "[", "]", "{",
                                  "}",  ",",  ";",  ":",  "=",  "+",  "-",  "*",  "/",  "^", "<", ">", "~", "."};

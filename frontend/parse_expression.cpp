@@ -257,7 +257,7 @@ const Expr* Parser::reduction(bool after_division) {
     --depth_;
     return too_deep();
   }
-  const bool wide = word.text == "sum" || word.text == "mean";
+  const bool wide = word.text == "sum" || word.text == "mean" || word.text == "std";
   expr->operands = {wide ? product() : signed_factor(false)};
   --depth_;
   return finish(expr);
@@ -357,7 +357,13 @@ std::vector<Argument> Parser::arguments() {
 const Expr* Parser::list() {
   Expr* expr = make(ExprKind::list, take());
   while (!peek().is_symbol("]")) {
-    expr->operands.push_back(expression());
+    const Expr* element = expression();
+    if (peek().is_symbol("..")) {  // columns of a file: [p0 .. p63]
+      Expr* range = make(ExprKind::range, take());
+      range->operands = {element, expression()};
+      element = finish(range);
+    }
+    expr->operands.push_back(element);
     if (!accept(",")) break;
   }
   if (!expect("]", "at the end of the list")) {

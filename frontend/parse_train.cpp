@@ -1,4 +1,11 @@
 // Data blocks and train blocks.
+//
+//   data   = "data" NAME ( block | "=" "rows" row { row } | "=" source [ "windows" "(" expr ")" ] block ) tail
+//   source = ( "csv" | "idx" | "chars" | "bytes" ) "(" STRING { "," STRING } ")"
+//   tail   = [ "rows" expr ] [ "split" NAME expr { "," NAME expr } ] [ "test" source ]
+//   metric = "metric" NAME "=" expr every "on" NAME "." NAME  |  "valid" "loss" every "on" NAME "." NAME
+//   every  = "every" expr ( "steps" | "step" | "epochs" | "epoch" )
+//   stop   = "stop" "when" "mean" "(" "loss" "," expr ")" "<" expr
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,13 +27,13 @@ void Parser::data() {
   const std::string of = fmt::format("data `{}`", definition.name.text);
   if (accept("=")) {
     const Token source = peek();
-    static constexpr const char* kFileKinds[] = {"csv", "npy", "safetensors", "idx", "chars", "bytes"};
+    static constexpr const char* kFileKinds[] = {"csv", "idx", "chars", "bytes"};
     if (std::any_of(std::begin(kFileKinds), std::end(kFileKinds), [&](const char* word) { return source.is(word); })) {
-      refuse(source, fmt::format("data from a file with `{}`", source.text));
-      return skip_definition();
+      return data_source(definition, of);
     }
     if (!source.is_word("rows")) {
-      error(source, fmt::format("expected `rows` after `data {} =`, found {}", definition.name.text, describe(source)))
+      error(source, fmt::format("expected `rows`, `csv`, `idx`, `chars` or `bytes` after `data {} =`, found {}",
+                                definition.name.text, describe(source)))
           .help("rows by formula: `data NAME { ... }`; literal rows: `data NAME = rows { x = [1, 2] }`");
       return skip_definition();
     }
@@ -47,10 +54,67 @@ void Parser::data() {
   } else {
     definition.body = block(of);
   }
-  if (peek().is_word("split") || peek().is_word("windows") || peek().is_word("test")) {
-    refuse(peek(), fmt::format("`{}` of data", peek().text));
-  }
+  data_tail(definition);
   end_definition(std::move(definition));
+}
+
+// ("images.gz", "labels.gz")
+bool Parser::data_files(std::vector<Name>& files) {
+  const Token source = take();
+  if (!expect("(", fmt::format("after `{}`", source.text))) return false;
+  do {
+    if (peek().kind != TokenKind::string) {
+      error(peek(), fmt::format("expected the name of a file in quotes, found {}", describe(peek())))
+          .help(fmt::format("write `{}(\"file\")`", source.text));
+      return false;
+    }
+    const Token file = take();
+    files.push_back({file.text, file.location});
+  } while (accept(","));
+  return expect(")", "after the names of the files");
+}
+
+// csv("f.csv") { ... }; chars("f.txt") windows(T + 1) { ... }
+void Parser::data_source(Definition& definition, const std::string& of) {
+  definition.source = {peek().text, peek().location};
+  if (!data_files(definition.files)) return skip_definition();
+  if (peek().is_word("windows")) {
+    take();
+    if (!expect("(", "after `windows`")) return skip_definition();
+    definition.windows = expression();
+    if (!expect(")", "after the length of the windows")) return skip_definition();
+  }
+  definition.body = block(of);
+  data_tail(definition);
+  end_definition(std::move(definition));
+}
+
+// What may follow the rows of any data: rows 1000 split train 0.9, valid 0.1 test idx("images", "labels")
+void Parser::data_tail(Definition& definition) {
+  while (true) {
+    const Token word = peek();
+    if (word.is_word("rows") && !definition.row_count) {
+      take();
+      definition.row_count = expression();
+    } else if (word.is_word("split") && definition.split.empty()) {
+      take();
+      do {
+        std::optional<Name> part = expect_name("the name of a part: `train`, `valid` or `test`");
+        if (!part) return skip_statement();
+        definition.split.push_back({std::move(*part), expression()});
+      } while (accept(","));
+    } else if (word.is_word("test") && definition.test_files.empty()) {
+      take();
+      if (definition.source.text.empty() || peek().text != definition.source.text) {
+        error(peek(), fmt::format("expected files of the same kind after `test`, found {}", describe(peek())))
+            .help("write `test idx(\"images\", \"labels\")` after data from such files");
+        return skip_statement();
+      }
+      if (!data_files(definition.test_files)) return skip_statement();
+    } else {
+      return;
+    }
+  }
 }
 
 // { x = [5, 3], target = [8] }: columns end at a comma, `;` or the line end.
@@ -95,9 +159,10 @@ void Parser::train() {
   std::optional<Name> data = expect_name("the name of the data");
   if (!data) return skip_definition();
   definition.data = std::move(*data);
-  if (peek().is_symbol(".")) {
-    refuse(peek(), "a part of the data (`.train`, `.test`)");
-    return skip_definition();
+  if (accept(".")) {
+    std::optional<Name> part = expect_name("the name of a part of the data, such as `train`");
+    if (!part) return skip_definition();
+    definition.part = std::move(*part);
   }
   const ir::SourceLocation open = peek().location;
   if (!expect("{", fmt::format("for the body of train `{}`", definition.name.text))) return skip_definition();
@@ -123,20 +188,15 @@ void Parser::train_item(Definition& definition) {
   TrainItem item;
   item.word = word.text;
   item.location = word.location;
-  const auto is_one_of = [&](std::initializer_list<const char*> words) {
-    return std::any_of(words.begin(), words.end(), [&](const char* other) { return word.is(other); });
-  };
-  if (is_one_of({"metric", "valid", "epochs", "stop", "when", "every"})) {
-    return refuse(word, fmt::format("`{}` in a train block", word.text));
-  }
-  if (!is_one_of({"loss", "optimizer", "batch", "steps", "seed", "shuffle", "save", "log", "example"})) {
+  static constexpr const char* kLines[] = {"loss", "optimizer", "batch",  "steps", "epochs", "seed",   "shuffle",
+                                           "save", "log",       "metric", "valid", "stop",   "example"};
+  if (std::none_of(std::begin(kLines), std::end(kLines), [&](const char* line) { return word.is(line); })) {
     auto& message = error(word, fmt::format("expected a line of a train block, found {}", describe(word)));
-    const std::string nearest = ir::nearest_name(
-        word.text, {"loss", "optimizer", "batch", "steps", "seed", "shuffle", "save", "log", "example"});
+    const std::string nearest = ir::nearest_name(word.text, {std::begin(kLines), std::end(kLines)});
     if (!nearest.empty()) {
       message.help(fmt::format("did you mean `{}`?", nearest));
     } else {
-      message.help("a train block holds `loss optimizer batch steps seed shuffle save log example`");
+      message.help(fmt::format("a train block holds `{}`", fmt::join(kLines, " ")));
     }
     return skip_statement();
   }
@@ -164,7 +224,11 @@ void Parser::train_item(Definition& definition) {
       return skip_statement();
     }
     item.value = expression();
-    if (peek().is_word("every")) return refuse(peek(), "`save ... every`");
+    if (peek().is_word("every") && !every(item)) return skip_statement();
+  } else if (word.is("metric") || word.is("valid")) {
+    if (!metric_item(item)) return skip_statement();
+  } else if (word.is("stop")) {
+    if (!stop_item(item)) return skip_statement();
   } else if (word.is("log")) {
     if (!accept("every")) {
       error(peek(), fmt::format("expected `every` after `log`, found {}", describe(peek())))
@@ -186,6 +250,65 @@ void Parser::train_item(Definition& definition) {
     item.value = expression();
   }
   definition.items.push_back(std::move(item));
+}
+
+// every 10 steps; every 1 epoch
+bool Parser::every(TrainItem& item) {
+  if (!expect("every", "and a number of steps or epochs")) return false;
+  item.every = expression();
+  for (const char* word : {"steps", "step", "epochs", "epoch"}) {
+    if (!accept(word)) continue;
+    item.every_epochs = word[0] == 'e';
+    return true;
+  }
+  error(peek(), fmt::format("expected `steps` or `epochs` after the number, found {}", describe(peek())));
+  return false;
+}
+
+// metric accuracy = EXPRESSION every 1 epoch on digits.valid; valid loss every 100 steps on text.valid
+bool Parser::metric_item(TrainItem& item) {
+  if (item.word == "metric") {
+    std::optional<Name> name = expect_name("the name of the metric");
+    if (!name || !expect("=", "after the name of the metric")) return false;
+    item.name = std::move(*name);
+    item.value = expression();
+  } else {
+    item.name = {"loss", peek().location};
+    if (!accept("loss")) {
+      error(peek(), fmt::format("expected `loss` after `valid`, found {}", describe(peek())))
+          .help("write `valid loss every 1 epoch on digits.valid`; other values are a `metric`");
+      return false;
+    }
+  }
+  if (!every(item)) return false;
+  if (!accept("on")) {
+    error(peek(), fmt::format("expected `on` and a part of the data, found {}", describe(peek())))
+        .help("write `on digits.valid`");
+    return false;
+  }
+  std::optional<Name> data = expect_name("the name of the data");
+  if (!data) return false;
+  item.data = std::move(*data);
+  if (!accept(".")) return true;
+  std::optional<Name> part = expect_name("the name of a part of the data");
+  if (!part) return false;
+  item.part = std::move(*part);
+  return true;
+}
+
+// stop when mean(loss, 100) < 1e-6
+bool Parser::stop_item(TrainItem& item) {
+  const auto good = [&](const char* word) {
+    if (accept(word)) return true;
+    error(peek(), fmt::format("expected `{}`, found {}", word, describe(peek())))
+        .help("write `stop when mean(loss, 100) < 1e-6`");
+    return false;
+  };
+  if (!good("when") || !good("mean") || !good("(") || !good("loss") || !good(",")) return false;
+  item.every = expression();
+  if (!good(")") || !good("<")) return false;
+  item.value = expression();
+  return true;
 }
 
 }  // namespace gradc::frontend

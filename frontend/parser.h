@@ -83,9 +83,15 @@ class Parser {
   void loss();
   void optimizer();
   void data();
+  bool data_files(std::vector<Name>& files);
+  void data_source(Definition& definition, const std::string& of);
+  void data_tail(Definition& definition);
   const Block* row(const std::string& of);
   void train();
   void train_item(Definition& definition);
+  bool every(TrainItem& item);
+  bool metric_item(TrainItem& item);
+  bool stop_item(TrainItem& item);
   void refuse(const Token& token, std::string_view construct);
   std::vector<Formal> formals(std::string_view of);
   Definition begin_definition(DefinitionKind kind);

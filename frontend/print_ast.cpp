@@ -147,6 +147,27 @@ std::string print_bare(const Expr& expr) {
   return {};
 }
 
+std::string print_part(const Name& data, const Name& part) {
+  return part.text.empty() ? data.text : data.text + "." + part.text;
+}
+
+std::string print_source(const Name& source, const std::vector<Name>& files) {
+  return fmt::format("{}({})", source.text, join(files, [](const Name& file) { return quoted(file.text); }));
+}
+
+// What stands behind the rows of a data block.
+std::string print_tail(const Definition& definition) {
+  std::string text;
+  if (definition.row_count) text += " rows " + print_expression(*definition.row_count);
+  if (!definition.split.empty()) {
+    text += " split " + join(definition.split, [](const SplitShare& share) {
+              return share.part.text + " " + print_expression(*share.share);
+            });
+  }
+  if (!definition.test_files.empty()) text += " test " + print_source(definition.source, definition.test_files);
+  return text;
+}
+
 std::string print_items(const Definition& definition) {
   std::string text = "{\n";
   for (const TrainItem& item : definition.items) {
@@ -156,9 +177,19 @@ std::string print_items(const Definition& definition) {
       if (!item.label.empty()) text += " as " + quoted(item.label);
     } else if (item.word == "log") {
       text += "every " + print_expression(*item.value) + " steps";
+    } else if (item.word == "stop") {
+      text += fmt::format("when mean(loss, {}) < {}", print_expression(*item.every), print_expression(*item.value));
+    } else if (item.word == "metric") {
+      text += fmt::format("{} = {}", item.name.text, print_expression(*item.value));
+    } else if (item.word == "valid") {
+      text += "loss";
     } else {
       text += print_expression(*item.value);
     }
+    if (item.every && item.word != "stop") {
+      text += fmt::format(" every {} {}", print_expression(*item.every), item.every_epochs ? "epochs" : "steps");
+    }
+    if (!item.data.text.empty()) text += " on " + print_part(item.data, item.part);
     text += "\n";
   }
   return text + "}";
@@ -198,13 +229,20 @@ std::string print_definition(const Definition& definition) {
     case DefinitionKind::optimizer:
       return fmt::format("{}{} on ({}) {}", head, statics, print_names(definition.optimizer_names), body);
     case DefinitionKind::data: {
-      if (!definition.literal_rows) return fmt::format("{} {}", head, body);
+      if (!definition.source.text.empty()) {
+        const std::string windows =
+            definition.windows ? fmt::format(" windows({})", print_expression(*definition.windows)) : "";
+        return fmt::format("{} = {}{} {}{}", head, print_source(definition.source, definition.files), windows, body,
+                           print_tail(definition));
+      }
+      if (!definition.literal_rows) return fmt::format("{} {}{}", head, body, print_tail(definition));
       std::string text = head + " = rows";
       for (const Block* row : definition.rows) text += " " + print_block(*row, 0);
-      return text;
+      return text + print_tail(definition);
     }
     case DefinitionKind::train:
-      return fmt::format("{}: {} on {} {}", head, definition.model.text, definition.data.text, print_items(definition));
+      return fmt::format("{}: {} on {} {}", head, definition.model.text, print_part(definition.data, definition.part),
+                         print_items(definition));
   }
   return {};
 }

@@ -9,16 +9,20 @@
 //   Role::hyper) func @add.data(%key: i32[3] key) -> (x: f32[B,..], target: ...)     for formula data only func
 //   @add.init(%key: i32[3] key) -> (parameters)                    the initial values func @add.predict(parameters,
 //   states, %x: f32[B,..] data) -> (out: f32[B,..])
+// Where the last batch of an epoch is not full, @RUN.loss also takes %batch.live: f32[] data, the number of rows that
+// count. Data from files adds @RUN.columns and @RUN.statistics, metrics add @RUN.metric.NAME (see DataSource, Metric).
 // Names of results, arguments and tensors are equal where they mean the same thing; wiring is by name.
 // key = (seed low word, seed high word, step number from 0); init uses step 0.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/table.h"
 
 namespace gradc::frontend {
 
@@ -48,14 +52,54 @@ struct Column {
   std::string name;
   ir::Type type;              // of one sample
   std::vector<float> values;  // literal rows only: row after row
+  int64_t limit = 0;          // idx<limit>: whole numbers from 0 to limit-1
+  int64_t window_begin = 0;   // of windows: where in a window the column begins
+  ir::SourceLocation location;
 };
 
-// The rows that a run trains on. Formula data draws a fresh batch each step (func @RUN.data); literal data is resident.
+// Rows first, first + step, ... of the resident ones.
+struct DataPart {
+  std::string name;  // train, valid, test
+  int64_t first = 0;
+  int64_t rows = 0;
+  int64_t step = 1;
+};
+
+// The rows that a run trains on. Formula data draws a fresh batch each step (func @RUN.data). Everything else is
+// resident: literal rows; `rows N` of formula data (@RUN.data makes them all, once); tables read from files, of which
+// @RUN.columns makes `chunk` rows at a time and @RUN.statistics, from the training rows, what it takes as inputs.
 struct DataSource {
   std::string name;
   bool formula = false;
-  int64_t rows = 0;  // literal rows
+  int64_t rows = 0;  // resident rows
   std::vector<Column> columns;
+  std::vector<DataPart> parts;             // train first
+  int64_t shuffled = 0;                    // the first so many rows are put into a fixed order before they are split
+  std::shared_ptr<const ir::Table> table;  // of data from files
+  int64_t chunk = 0;
+  std::vector<Port> statistics;  // results of @RUN.statistics, saved with the weights
+  const DataPart* part(const std::string& part_name) const {
+    for (const DataPart& candidate : parts) {
+      if (candidate.name == part_name) return &candidate;
+    }
+    return nullptr;
+  }
+};
+
+// `metric NAME = ...` and `valid loss`: @RUN.metric.NAME gives for each sample one number a reduction, `values.0`, ...;
+// these are reduced over the rows of the part. Where the spec combines the reductions, @RUN.metric.NAME.total does it.
+struct Metric {
+  std::string name;
+  std::string func;
+  std::vector<std::string> reductions;  // mean sum min max std, of values.0, ...
+  bool combined = false;
+  std::string part;
+  int64_t every = 1;  // steps
+};
+
+struct StopWhen {
+  int64_t losses = 1;  // asked every so many steps
+  double below = 0;    // of their mean
 };
 
 struct Example {
@@ -77,8 +121,13 @@ struct Program {
   std::vector<Example> examples;
   int64_t batch = 1;
   int64_t steps = 0;
+  int64_t steps_an_epoch = 0;  // 0: formula data, drawn afresh each step
+  std::string part;            // of the data: train valid test
+  std::vector<Metric> metrics;
+  std::optional<StopWhen> stop_when;
   uint64_t seed = 0;
   std::optional<std::string> save;  // `save "f.safetensors"`
+  int64_t save_every = 0;           // also every so many steps
   int64_t log_every = 0;            // `log every 100 steps`: the loss is printed; 0: not
   bool shuffle = true;  // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
 };

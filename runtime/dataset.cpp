@@ -40,30 +40,37 @@ std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch) 
   return order;
 }
 
-ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uint64_t seed) {
+ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uint64_t seed, bool padded) {
   Dataset data;
   data.slots_ = step.data;
   data.block_bytes_ = step.data_bytes;
   data.seed_ = seed;
-  if (!step.data.empty()) {
-    ENSURE(step.data.front().type.rank() >= 1, "a data argument has no batch axis");
-    data.batch_ = step.data.front().type.shape[0];
+  for (const Slot& slot : step.data) {
+    if (slot.name == kLiveRows) continue;
+    ENSURE(slot.type.rank() >= 1, "a data argument has no batch axis");
+    data.batch_ = slot.type.shape[0];
   }
   if (rows.rows < 1) return ir::Error{fmt::format("data `{}` has no rows", rows.name)};
-  if (rows.rows % data.batch_ != 0) {
+  if (rows.rows % data.batch_ != 0 && !padded && find_slot(step.data, kLiveRows) == nullptr) {
     return ir::Error{fmt::format("batch {} does not divide the {} rows of data `{}`; choose one that does", data.batch_,
                                  rows.rows, rows.name)};
   }
   for (const Slot& slot : step.data) {
-    ENSURE(slot.type.dtype == ir::DType::f32 && slot.type.shape[0] == data.batch_, "data argument " + slot.name);
     size_t found = rows.columns.size();
-    for (size_t k = 0; k < rows.columns.size(); ++k) {
-      if (rows.columns[k].name == slot.name) found = k;
+    if (slot.name != kLiveRows) {
+      ENSURE(slot.type.dtype == ir::DType::f32 && slot.type.shape[0] == data.batch_, "data argument " + slot.name);
+      for (size_t k = 0; k < rows.columns.size(); ++k) {
+        if (rows.columns[k].name == slot.name) found = k;
+      }
+      ENSURE(found < rows.columns.size(), "no column for the data argument " + slot.name);
+      ResidentColumn& column = rows.columns[found];
+      const int64_t elements = column.type.elements();
+      if (column.stride == 0) column.stride = elements;
+      const int64_t last_row = rows.first + (rows.rows - 1) * rows.step;
+      ENSURE(column.type == without_batch(slot.type) &&
+                 column.begin + last_row * column.stride + elements <= std::ssize(*column.values),
+             "column " + column.name + " does not fit");
     }
-    ENSURE(found < rows.columns.size(), "no column for the data argument " + slot.name);
-    const ResidentColumn& column = rows.columns[found];
-    ENSURE(column.type == without_batch(slot.type) && std::ssize(column.values) == rows.rows * column.type.elements(),
-           "column " + column.name + " does not fit");
     data.column_of_slot_.push_back(found);
   }
   // One batch that is the whole data, or rows that are all one: every step sees the same block.
@@ -95,7 +102,7 @@ ir::Status Dataset::stage(uint64_t first, int64_t steps, std::byte* blocks) {
 }
 
 void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
-  const uint64_t steps_an_epoch = static_cast<uint64_t>(rows_.rows / batch_);
+  const auto steps_an_epoch = static_cast<uint64_t>((rows_.rows + batch_ - 1) / batch_);
   for (int64_t step = 0; step < steps; ++step) {
     const uint64_t number = first + static_cast<uint64_t>(step);
     const uint64_t epoch = number / steps_an_epoch;
@@ -109,14 +116,21 @@ void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
       }
       order_epoch_ = epoch;
     }
+    const int64_t live = std::min(batch_, rows_.rows - begin);
     for (size_t k = 0; k < slots_.size(); ++k) {
-      const ResidentColumn& column = rows_.columns[column_of_slot_[k]];
-      const auto elements = static_cast<size_t>(column.type.elements());
       std::byte* to = blocks + step * block_bytes_ + slots_[k].offset;
+      if (slots_[k].name == kLiveRows) {
+        const auto count = static_cast<float>(live);
+        std::memcpy(to, &count, sizeof(count));
+        continue;
+      }
+      const ResidentColumn& column = rows_.columns[column_of_slot_[k]];
+      const auto bytes = static_cast<size_t>(column.type.elements()) * sizeof(float);
       for (int64_t sample = 0; sample < batch_; ++sample) {
-        const auto row = static_cast<size_t>(order_[static_cast<size_t>(begin + sample)]);
-        std::memcpy(to, column.values.data() + row * elements, elements * sizeof(float));
-        to += elements * sizeof(float);
+        const int64_t row =
+            rows_.first + rows_.step * order_[static_cast<size_t>(begin + (sample < live ? sample : 0))];
+        std::memcpy(to, column.values->data() + column.begin + row * column.stride, bytes);
+        to += bytes;
       }
     }
   }

@@ -1,10 +1,11 @@
 // The data of a run, staged in the layout that the step wants: one block a step, its columns at the offsets of the
 // plan.
 //
-// Literal rows are resident. Every epoch visits each row once, in an order that Philox draws from seed and epoch
-// (`shuffle false` keeps the order of the file); the batch must divide the number of rows. Formula data is drawn afresh
-// for each step by @RUN.data. Either way a step's block is a function of seed and step alone.
-// Tests: tests/unit/test_dataset.cpp.
+// Rows of literals and files are resident. Every epoch visits each row once, in an order that Philox draws from seed
+// and epoch (`shuffle false` keeps their order); batches do not cross epochs. Where the last one of an epoch is not
+// full, its dead samples repeat its first row, and the step's argument `batch.live` holds the number of the others.
+// Formula data is drawn afresh for each step by @RUN.data. Either way a step's block is a function of seed and step
+// alone. Tests: tests/unit/test_dataset.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -20,19 +21,26 @@
 
 namespace gradc::runtime {
 
-// One column of literal rows: `values` holds row after row.
+// One column: row r begins at element begin + r * stride of `values`, which the parts of a data set share.
 struct ResidentColumn {
   std::string name;
   ir::Type type;  // of one row
-  std::vector<float> values;
+  std::shared_ptr<const std::vector<float>> values;
+  int64_t stride = 0;  // 0: row after row
+  int64_t begin = 0;
 };
 
+// The rows first, first + step, ... of the columns.
 struct ResidentRows {
   std::string name;  // of the data, for messages
   int64_t rows = 0;
   std::vector<ResidentColumn> columns;
   bool shuffle = true;
+  int64_t first = 0;
+  int64_t step = 1;
 };
+
+inline constexpr const char* kLiveRows = "batch.live";
 
 // A permutation of 0 ... rows-1: sorted by 64 random bits each, ties by index.
 std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch);
@@ -40,8 +48,9 @@ std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch);
 class Dataset {
  public:
   // The data arguments of the step are wired to the columns by name (ENSURE: each has one, of its type after the batch
-  // axis). An error where the batch does not divide the rows.
-  static ir::Result<Dataset> resident(ResidentRows rows, const Layout& step, uint64_t seed);
+  // axis). An error where there are no rows, or the batch does not divide them and neither `batch.live` is among the
+  // arguments nor `padded` says that the caller knows which samples count.
+  static ir::Result<Dataset> resident(ResidentRows rows, const Layout& step, uint64_t seed, bool padded = false);
   // `draw` runs the planned @RUN.data, whose layout is `draw_layout`: its key comes from the hyper space, its results
   // are the columns.
   static ir::Result<Dataset> drawn(Executor draw, Layout draw_layout, const Layout& step, uint64_t seed);
@@ -49,6 +58,8 @@ class Dataset {
   // Bytes from one step's block to the next; 0 where all steps see the same block.
   int64_t stride() const { return constant_ ? 0 : block_bytes_; }
   int64_t block_bytes() const { return block_bytes_; }
+  int64_t batch() const { return batch_; }
+  int64_t rows() const { return rows_.rows; }
   // The blocks of steps first, first + 1, ... (counted from 0), or the one block.
   ir::Status stage(uint64_t first, int64_t steps, std::byte* blocks);
 

@@ -23,14 +23,19 @@ Layout two_columns(int64_t batch) {
 }
 
 ResidentRows make_rows(int64_t count, bool shuffle) {
-  ResidentRows rows{
-      "numbers", count, {{"x", {ir::DType::f32, {2}}, {}}, {"target", {ir::DType::f32, {}}, {}}}, shuffle};
+  std::vector<float> x, target;
   for (int64_t row = 0; row < count; ++row) {
     const auto number = static_cast<float>(row);
-    rows.columns[0].values.insert(rows.columns[0].values.end(), {number, number + 0.5f});
-    rows.columns[1].values.push_back(-number);
+    x.insert(x.end(), {number, number + 0.5f});
+    target.push_back(-number);
   }
-  return rows;
+  const auto shared = [](std::vector<float> values) {
+    return std::make_shared<const std::vector<float>>(std::move(values));
+  };
+  return {"numbers",
+          count,
+          {{"x", {ir::DType::f32, {2}}, shared(x)}, {"target", {ir::DType::f32, {}}, shared(target)}},
+          shuffle};
 }
 
 float number_at(const AlignedBuffer& blocks, int64_t offset) {
@@ -87,6 +92,42 @@ TEST_CASE("dataset: one row is one block for all steps") {
   REQUIRE(data);
   CHECK(data->stride() == 0);
   CHECK(rows_seen(*data, 0, 1, 1) == std::vector<float>{0});
+}
+
+TEST_CASE("dataset: the last batch repeats a row where there are no more, and says how many count") {
+  Layout layout = two_columns(4);
+  layout.data.push_back({kLiveRows, {ir::DType::f32, {}}, ir::Role::data, 112});
+  ir::Result<Dataset> data = Dataset::resident(make_rows(6, false), layout, 1);
+  REQUIRE(data);
+  CHECK(rows_seen(*data, 0, 3, 4) == std::vector<float>{0, 1, 2, 3, 4, 5, 4, 4, 0, 1, 2, 3});
+  AlignedBuffer blocks(3 * data->block_bytes());
+  REQUIRE(data->stage(0, 3, blocks.data()));
+  CHECK(number_at(blocks, 112) == 4);
+  CHECK(number_at(blocks, 128 + 112) == 2);
+  CHECK(number_at(blocks, 256 + 112) == 4);
+}
+
+TEST_CASE("dataset: a part of the rows; windows that overlap") {
+  ResidentRows part = make_rows(9, false);
+  part.first = 2;
+  part.step = 3;
+  part.rows = 2;
+  ir::Result<Dataset> data = Dataset::resident(part, two_columns(2), 1);
+  REQUIRE(data);
+  CHECK(rows_seen(*data, 0, 1, 2) == std::vector<float>{2, 5});
+
+  const auto text = std::make_shared<const std::vector<float>>(std::vector<float>{0, 1, 2, 3, 4});
+  Layout layout;
+  layout.data = {{"ids", {ir::DType::f32, {1, 2}}, ir::Role::data, 0}};
+  layout.data_bytes = 64;
+  ir::Result<Dataset> windows =
+      Dataset::resident({"text", 3, {{"ids", {ir::DType::f32, {2}}, text, 1, 1}}, false}, layout, 1);
+  REQUIRE(windows);
+  AlignedBuffer blocks(3 * 64);
+  REQUIRE(windows->stage(0, 3, blocks.data()));
+  CHECK(number_at(blocks, 0) == 1);
+  CHECK(number_at(blocks, 128) == 3);
+  CHECK(number_at(blocks, 132) == 4);
 }
 
 TEST_CASE("dataset: rows that cannot be cut into batches") {

@@ -1,0 +1,212 @@
+// How long a run is and what it looks at on its way: epochs, metrics, `stop when`, `save ... every`.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "frontend/elaborator.h"
+
+namespace gradc::frontend {
+
+namespace {
+
+constexpr int64_t kMaxSteps = int64_t{1} << 40;
+
+void collect_names(const Expr* expr, std::set<std::string>& names) {
+  if (expr->kind == ExprKind::name) names.insert(expr->text);
+  for (const Expr* operand : expr->operands) collect_names(operand, names);
+  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
+}
+
+bool reduces_rows(const Expr* expr) {
+  if (expr->kind == ExprKind::reduction && expr->indices.size() == 1 && expr->indices[0].name.text == "rows") return true;
+  return std::any_of(expr->operands.begin(), expr->operands.end(), reduces_rows) ||
+         std::any_of(expr->arguments.begin(), expr->arguments.end(),
+                     [](const Argument& argument) { return reduces_rows(argument.value); });
+}
+
+}  // namespace
+
+// `every 2 epochs` in steps.
+std::optional<int64_t> Elaborator::interval(const TrainItem& item) {
+  const std::optional<int64_t> count = evaluate_integer(item.every, "the number after `every`", 1);
+  if (!count) return std::nullopt;
+  if (item.every_epochs && program_.steps_an_epoch == 0) {
+    error(item.every->span, fmt::format("data `{}` is drawn afresh each step and has no epochs", program_.data.name))
+        .help("`rows N` after the data block fixes its rows; or say `steps`");
+    return std::nullopt;
+  }
+  const int64_t unit = item.every_epochs ? program_.steps_an_epoch : 1;
+  if (*count > kMaxSteps / unit) {
+    error(item.every->span, fmt::format("more than {} steps", kMaxSteps));
+    return std::nullopt;
+  }
+  return *count * unit;
+}
+
+// What depends on the number of rows: called once the data is known.
+void Elaborator::read_schedule(const Definition& train) {
+  const DataSource& data = program_.data;
+  program_.part = train.part.text.empty() ? "train" : train.part.text;
+  const DataPart* part = data.part(program_.part);
+  if (data.formula && !train.part.text.empty()) {
+    error(train.part.location, fmt::format("data `{}` is drawn afresh each step and has no parts", data.name));
+    return;
+  }
+  if (!data.formula && !part) {
+    std::vector<std::string> names;
+    for (const DataPart& known : data.parts) names.push_back(known.name);
+    error(train.part.location, fmt::format("data `{}` has no part `{}`", data.name, program_.part))
+        .help(fmt::format("it has `{}`", fmt::join(names, "`, `")));
+    return;
+  }
+  if (part) {
+    program_.steps_an_epoch = (part->rows + program_.batch - 1) / program_.batch;
+    last_batch_masked_ = !overrides_.batch && part->rows % program_.batch != 0;
+  }
+  const TrainItem* epochs = find_item("epochs");
+  const TrainItem* steps = find_item("steps");
+  if (epochs && steps) {
+    error(epochs->location, "a run has `steps` or `epochs`, not both")
+        .label(steps->location, "steps here")
+        .label(epochs->location, "epochs here");
+    return;
+  }
+  if (epochs) {
+    const std::optional<int64_t> count = evaluate_integer(epochs->value, "`epochs`", 1);
+    if (!count) return;
+    if (!part) {
+      error(epochs->location, fmt::format("data `{}` is drawn afresh each step and has no epochs", data.name))
+          .help("`rows N` after the data block fixes its rows; or say `steps`");
+      return;
+    }
+    if (*count > kMaxSteps / program_.steps_an_epoch) {
+      error(epochs->value->span, fmt::format("`steps` is at most {}", kMaxSteps));
+      return;
+    }
+    if (!overrides_.steps) program_.steps = *count * program_.steps_an_epoch;
+  }
+  if (const TrainItem* save = find_item("save"); save && save->every) program_.save_every = interval(*save).value_or(0);
+  if (const TrainItem* stop = find_item("stop")) {
+    const std::optional<int64_t> losses = evaluate_integer(stop->every, "the number of losses", 1);
+    const std::optional<Scalar> below = evaluate_scalar(stop->value, "the bound of the loss");
+    if (losses && *losses > 1'000'000) {
+      error(stop->every->span, "the number of losses is at most 1000000");
+    } else if (losses && below) {
+      program_.stop_when = {*losses, below->value};
+    }
+  }
+}
+
+void Elaborator::elaborate_metrics(const Definition& train, const Definition& model) {
+  std::set<std::string> names;
+  for (const TrainItem& item : train.items) {
+    if (item.word != "metric" && item.word != "valid") continue;
+    const std::string name = item.word == "valid" ? "valid loss" : item.name.text;
+    if (!names.insert(name).second) {
+      error(item.location, fmt::format("`{}` is measured twice", name)).help("give one of them another name");
+      continue;
+    }
+    if (!elaborate_metric(item, model)) return;
+  }
+}
+
+bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model) {
+  const DataSource& data = program_.data;
+  if (item.data.text != data.name) {
+    error(item.data.location, fmt::format("the run's data is `{}`, not `{}`", data.name, item.data.text))
+        .help("a metric looks at a part of the data that the run trains on");
+    return false;
+  }
+  Metric metric;
+  metric.name = item.word == "valid" ? "valid loss" : item.name.text;
+  metric.part = item.part.text.empty() ? "train" : item.part.text;
+  if (data.formula) {
+    error(item.data.location, fmt::format("data `{}` is drawn afresh each step: there are no rows to look at", data.name))
+        .help("`rows N` after the data block fixes its rows");
+    return false;
+  }
+  if (!data.part(metric.part)) {
+    std::vector<std::string> names;
+    for (const DataPart& known : data.parts) names.push_back(known.name);
+    error(item.part.location, fmt::format("data `{}` has no part `{}`", data.name, metric.part))
+        .help(fmt::format("it has `{}`", fmt::join(names, "`, `")));
+    return false;
+  }
+  const std::optional<int64_t> every = interval(item);
+  if (!every) return false;
+  metric.every = *every;
+  metric.func = fmt::format("{}.{}", program_.run, item.word == "valid" ? "valid" : "metric." + item.name.text);
+
+  // The samples' values come from the program that does not train; its batches are always full.
+  const size_t errors = diagnostics_.error_count();
+  const bool masked = last_batch_masked_;
+  last_batch_masked_ = false;
+  Target& samples = make_target(Target::Kind::step, program_.batch);
+  Scope columns;
+  columns.file = spec_.main;
+  const std::optional<Tensor> out = elaborate_model(model, samples, columns);
+  const Context saved = context_;
+  Frame frame;
+  frame.kind = Frame::Kind::train;
+  context_ = {};
+  context_.target = &samples;
+  context_.scope = &columns;
+  context_.frame = &frame;
+  if (out && item.word == "valid") {
+    const std::optional<Tensor> value = loss_value(samples, model, columns, *out);
+    if (value) {
+      ir::ValueId id = value->id;
+      if (!value->batched()) id = samples.builder().broadcast_scalar(id, {samples.batch()});
+      samples.result("values.0", id);
+      metric.reductions = {"mean"};
+    }
+  } else if (out) {
+    columns.names["out"] = {*out, model.name.location, "output", false, true};
+    std::set<std::string> wanted;
+    collect_names(item.value, wanted);
+    for (const std::string& column : wanted) {
+      const auto known = columns_.find(column);
+      if (known == columns_.end() || columns.names.count(column) > 0) continue;
+      if (const std::optional<Tensor> tensor = column_tensor(column, samples, nullptr)) {
+        columns.names[column] = {*tensor, known->second.second, "column", false, true};
+      }
+    }
+    metric.combined = reduces_rows(item.value);
+    metric_ = &metric;
+    metric_samples_ = context_;
+    if (metric.combined) {
+      metric_total_ = &make_target(Target::Kind::data, 1);
+      context_.target = metric_total_;
+    }
+    const Value value = evaluate(item.value);
+    std::optional<Tensor> tensor = is_broken(value) ? std::nullopt : to_tensor(value, item.value);
+    if (tensor && tensor->rank() > 0) {
+      error(item.value->span, fmt::format("a metric is one number a row, found {}", describe(*tensor)))
+          .help("take the mean: `mean[i] ...`");
+      tensor.reset();
+    }
+    if (tensor) {
+      ir::Builder& builder = context_.target->builder();
+      builder.at(item.value->location);
+      ir::ValueId id = builder.cast(tensor->id, ir::DType::f32);  // truth: 1
+      if (metric.combined) {
+        metric_total_->result("value", id);
+      } else {
+        if (!tensor->batched()) id = builder.broadcast_scalar(id, {samples.batch()});
+        samples.result("values.0", id);
+        metric.reductions = {"mean"};
+      }
+    }
+    metric_ = nullptr;
+    if (metric.combined) metric_targets_.emplace_back(metric_total_, metric.func + ".total");
+    metric_total_ = nullptr;
+  }
+  context_ = saved;
+  last_batch_masked_ = masked;
+  if (diagnostics_.error_count() != errors) return false;
+  metric_targets_.emplace_back(&samples, metric.func);
+  program_.metrics.push_back(std::move(metric));
+  return true;
+}
+
+}  // namespace gradc::frontend

@@ -1,0 +1,140 @@
+#include "runtime/read_table.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "runtime/file.h"
+
+namespace gradc::runtime {
+namespace {
+
+constexpr int64_t kMaxFileBytes = int64_t{1} << 30;
+
+ir::Result<std::string> read_whole(const std::string& path) {
+  ir::Result<InputFile> file = InputFile::open(path);
+  if (!file) return file.take_error();
+  if (file->size() > kMaxFileBytes) return ir::Error{fmt::format("{} is larger than {} bytes", path, kMaxFileBytes)};
+  std::string text(static_cast<size_t>(file->size()), '\0');
+  ir::Status status = file->read(0, std::as_writable_bytes(std::span(text.data(), text.size())));
+  if (!status) return status.take_error();
+  return text;
+}
+
+void append(std::vector<float>& values, const std::vector<std::byte>& bytes) {
+  values.reserve(values.size() + bytes.size());
+  for (const std::byte byte : bytes) values.push_back(static_cast<float>(std::to_integer<int>(byte)));
+}
+
+// Adds the rows of one pair of files.
+ir::Status add_images(ir::Table& table, const std::vector<std::string>& files, const DataFolders& folders) {
+  ByteArray arrays[2];
+  for (size_t k = 0; k < 2; ++k) {
+    const ir::Result<std::string> path = find_data_file(files[k], folders);
+    if (!path) return ir::Error{path.error()};
+    ir::Result<ByteArray> array = read_idx(*path, files[k]);
+    if (!array) return array.take_error();
+    arrays[k] = std::move(*array);
+  }
+  if (arrays[1].shape.size() != 1) {
+    return ir::Error{fmt::format("{}: labels have one axis, these {}", files[1], arrays[1].shape.size())};
+  }
+  if (arrays[0].shape[0] != arrays[1].shape[0]) {
+    return ir::Error{fmt::format("{} has {} rows, {} has {}", files[0], arrays[0].shape[0], files[1],
+                                 arrays[1].shape[0])};
+  }
+  const ir::Shape shape(arrays[0].shape.begin() + 1, arrays[0].shape.end());
+  if (table.columns.empty()) {
+    table.columns = {{"image", {ir::DType::f32, shape}, {}, {}}, {"label", {ir::DType::f32, {}}, {}, {}}};
+  } else if (table.columns[0].type.shape != shape) {
+    return ir::Error{fmt::format("{}: its rows are {}, those of the training file {}", files[0],
+                                 ir::to_string({ir::DType::f32, shape}), ir::to_string(table.columns[0].type))};
+  }
+  for (size_t k = 0; k < 2; ++k) append(table.columns[k].values, arrays[k].bytes);
+  table.rows += arrays[0].shape[0];
+  return ir::success();
+}
+
+// The rows of `more` behind those of `table`; both from csv files.
+ir::Status add_rows(ir::Table& table, const ir::Table& more) {
+  if (more.columns.size() != table.columns.size()) {
+    return ir::Error{fmt::format("{} has {} columns, {} has {}", more.name, more.columns.size(), table.name,
+                                 table.columns.size())};
+  }
+  for (size_t k = 0; k < table.columns.size(); ++k) {
+    ir::TableColumn& column = table.columns[k];
+    if (more.columns[k].name != column.name) {
+      return ir::Error{fmt::format("column {} of {} is {}, of {} it is {}", k + 1, more.name,
+                                   quote_name(more.columns[k].name), table.name, quote_name(column.name))};
+    }
+    if (column.problem.empty()) column.problem = more.columns[k].problem;
+    column.values.insert(column.values.end(), more.columns[k].values.begin(), more.columns[k].values.end());
+  }
+  table.rows += more.rows;
+  return ir::success();
+}
+
+ir::Result<std::string> read_named(const std::string& name, const DataFolders& folders) {
+  const ir::Result<std::string> path = find_data_file(name, folders);
+  if (!path) return ir::Error{path.error()};
+  return read_whole(*path);
+}
+
+}  // namespace
+
+ir::Result<std::string> find_data_file(const std::string& name, const DataFolders& folders) {
+  const std::filesystem::path path(name);
+  bool leaves = name.empty() || path.is_absolute();
+  for (const std::filesystem::path& part : path) leaves |= part == "..";
+  if (leaves) {
+    return ir::Error{fmt::format("{} is not the name of a file in the folder of the spec or of the data",
+                                 quote_name(name))};
+  }
+  std::string looked;
+  for (const std::string* folder : {&folders.spec, &folders.data}) {
+    if (folder == &folders.data && folder->empty()) continue;
+    const std::filesystem::path candidate = std::filesystem::path(*folder) / path;
+    std::error_code code;
+    if (std::filesystem::exists(candidate, code)) return candidate.string();
+    looked += fmt::format("{}{}", looked.empty() ? "" : " and ", folder->empty() ? "the current folder" : *folder);
+  }
+  return ir::Error{fmt::format("there is no file {}; looked in {}{}", quote_name(name), looked,
+                               folders.data.empty() ? "; --data-dir or GRADC_DATA names a further folder" : "")};
+}
+
+ir::Result<std::shared_ptr<const ir::Table>> read_table(const ir::TableRequest& request, const DataFolders& folders) {
+  ir::Table table;
+  for (const std::vector<std::string>* files : {&request.files, &request.test_files}) {
+    if (files->empty()) continue;
+    const int64_t before = table.rows;
+    if (request.kind == "idx") {
+      if (ir::Status status = add_images(table, *files, folders); !status) return status.take_error();
+      if (table.name.empty()) {
+        table.name = (*files)[0];
+        table.label_name = (*files)[1];
+      }
+    } else {
+      ir::Result<std::string> text = read_named((*files)[0], folders);
+      if (!text) return text.take_error();
+      ir::Result<ir::Table> part = request.kind == "csv"
+                                       ? parse_csv((*files)[0], *text)
+                                       : parse_text((*files)[0], *text, request.kind == "chars", request.window);
+      if (!part) return part.take_error();
+      if (table.name.empty()) {
+        table = std::move(*part);
+      } else if (request.kind != "csv") {
+        return ir::Error{fmt::format("{}: text has no `test` files; `split` gives it parts", (*files)[0])};
+      } else if (ir::Status status = add_rows(table, *part); !status) {
+        return status.take_error();
+      }
+    }
+    if (files == &request.test_files) {
+      table.test_rows = table.rows - before;
+      table.test_name = files->back();
+    }
+  }
+  return std::make_shared<const ir::Table>(std::move(table));
+}
+
+}  // namespace gradc::runtime

@@ -1,0 +1,43 @@
+// The files of a data block as rows (ir/table.h). Formats:
+//   csv    a header line with the names of the columns, then numbers, separated by commas; RFC 4180 quotes and CRLF are
+//          accepted, missing cells are not
+//   idx    MNIST's: big-endian magic number (0, 0, type, rank), extents, unsigned bytes; gzip or plain; two files:
+//          column `image` of any shape, column `label`
+//   chars  UTF-8 text; a number for each distinct character, in the order of their codes; column `w`
+//   bytes  any file; the numbers are the bytes
+// A spec may come from elsewhere: file names are relative, stay inside the folder they are looked up in (that of the
+// spec, then the data folder), and what a file claims about its size is checked before memory is taken.
+// Tests: tests/unit/test_read_table.cpp.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/result.h"
+#include "ir/table.h"
+
+namespace gradc::runtime {
+
+struct DataFolders {
+  std::string spec;  // the folder of the spec; empty: the current one
+  std::string data;  // --data-dir; empty: none
+};
+
+// The path of a file that a spec names; an error that says where it was looked for.
+ir::Result<std::string> find_data_file(const std::string& name, const DataFolders& folders);
+
+ir::Result<std::shared_ptr<const ir::Table>> read_table(const ir::TableRequest& request, const DataFolders& folders);
+
+// `name` is the file's, for messages.
+ir::Result<ir::Table> parse_csv(const std::string& name, std::string_view text);
+ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text, bool characters, int64_t window);
+
+// An idx file of unsigned bytes.
+struct ByteArray {
+  std::vector<int64_t> shape;
+  std::vector<std::byte> bytes;
+};
+ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name);
+
+}  // namespace gradc::runtime
