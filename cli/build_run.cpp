@@ -118,7 +118,11 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
     ir::Result<std::vector<runtime::ResidentColumn>> made =
         runtime::table_columns(*data.table, *columns, data.chunk, resident.statistics, limits, order);
-    if (!made) return made.take_error();
+    if (!made) {
+      const ir::SourceLocation place = data.columns.front().location;
+      return ir::Error{fmt::format("{}\n  in data `{}`, {}:{}", made.error(), data.name,
+                                   program.module.files[static_cast<size_t>(place.file)], place.line)};
+    }
     resident.columns = std::move(*made);
     return resident;
   }

@@ -42,8 +42,12 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
     total.stopped = outcome->stopped;
     if (outcome->steps > done) total.loss = outcome->loss;
     if (outcome->stopped) return total;
+    if (program.stop_when && next % static_cast<uint64_t>(program.stop_when->losses) == 0 && losses.count > 0) {
+      converged = losses.sum / static_cast<double>(losses.count) < program.stop_when->below;
+      losses = {};
+    }
+    const bool last = converged || (next == steps && done < steps);
     for (size_t k = 0; k < program.metrics.size(); ++k) {
-      const bool last = next == steps && done < steps;
       if (next == 0 || (!last && next % static_cast<uint64_t>(program.metrics[k].every) != 0)) continue;
       const ir::Result<float> value = run.metrics[k].evaluate(run.training.state);
       if (!value) return ir::Error{value.error()};
@@ -51,10 +55,6 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
     }
     if (program.save_every > 0 && next < steps && next % static_cast<uint64_t>(program.save_every) == 0) {
       if (ir::Status status = events.save(next); !status) return status.take_error();
-    }
-    if (program.stop_when && next % static_cast<uint64_t>(program.stop_when->losses) == 0 && losses.count > 0) {
-      converged = losses.sum / static_cast<double>(losses.count) < program.stop_when->below;
-      losses = {};
     }
     if (converged || next >= steps) return total;
   }

@@ -87,7 +87,8 @@ bool Elaborator::split_rows(const Definition& data, int64_t rows, int64_t test_r
         return false;
       }
       if (!(value->value > 0) || value->value > 1) {
-        error(share.share->span, fmt::format("the share of a part lies above 0 and is at most 1, found {}", value->value));
+        error(share.share->span,
+              fmt::format("the share of a part lies above 0 and is at most 1, found {}", value->value));
         return false;
       }
       shared += value->value;
@@ -98,9 +99,8 @@ bool Elaborator::split_rows(const Definition& data, int64_t rows, int64_t test_r
       const auto end = std::min(units, static_cast<int64_t>(std::floor(shared * static_cast<double>(units) + 1e-6)));
       const int64_t count = window > 0 ? end - begin - window + 1 : end - begin;
       if (count < 1) {
-        error(share.part.location,
-              fmt::format("the part `{}` of the {} {} of `{}` is empty", name, units,
-                          window > 0 ? "characters" : "rows", data.name.text));
+        error(share.part.location, fmt::format("the part `{}` of the {} {} of `{}` is empty", name, units,
+                                               window > 0 ? "characters" : "rows", data.name.text));
         return false;
       }
       source.parts.push_back({name, begin, count});
@@ -137,8 +137,9 @@ bool Elaborator::open_table(const Definition& data) {
   if (text != (data.windows != nullptr)) {
     error(data.source.location, text ? fmt::format("`{}` needs the length of its windows", request.kind)
                                      : fmt::format("`{}` has rows, not windows", request.kind))
-        .help(fmt::format("text is cut in windows: `chars(\"f.txt\") windows(T + 1) {{ ids = w[0 .. T]; target = w[1 .. T + "
-                          "1] }}`"));
+        .help(fmt::format(
+            "text is cut in windows: `chars(\"f.txt\") windows(T + 1) {{ ids = w[0 .. T]; target = w[1 .. T + "
+            "1] }}`"));
     return false;
   }
   if (text) {
@@ -169,7 +170,8 @@ bool Elaborator::open_table(const Definition& data) {
     std::string_view lead = std::string_view(file.text).substr(data.begin, data.end - data.begin);
     while (lead.starts_with("#")) {
       const size_t end = std::min(lead.find('\n'), lead.size());
-      message.help(std::string(lead.substr(0, end)));
+      const size_t words = std::min(lead.find_first_not_of("# "), end);
+      message.help(std::string(lead.substr(words, end - words)));
       lead.remove_prefix(std::min(end + 1, lead.size()));
     }
     return false;
@@ -268,13 +270,13 @@ std::optional<std::vector<const ir::TableColumn*>> Elaborator::column_range(cons
   size_t ends[2] = {};
   for (size_t k = 0; k < 2; ++k) {
     const Expr* end = range->operands[k];
-    const auto found =
-        std::find_if(table.columns.begin(), table.columns.end(), [&](const ir::TableColumn& column) {
-          return end->kind == ExprKind::name && column.name == end->text;
-        });
+    const auto found = std::find_if(table.columns.begin(), table.columns.end(), [&](const ir::TableColumn& column) {
+      return end->kind == ExprKind::name && column.name == end->text;
+    });
     if (found == table.columns.end()) {
       if (end->kind != ExprKind::name) {
-        error(end->span, "a range in a list goes from one column of the file to another").help("write `[first .. last]`");
+        error(end->span, "a range in a list goes from one column of the file to another")
+            .help("write `[first .. last]`");
       }
       return std::nullopt;  // an unknown name is reported where names are bound
     }
@@ -383,13 +385,14 @@ void Elaborator::window_columns(const Definition& data) {
     const Expr* subscript = value->operands[1];
     const bool range = subscript->kind == ExprKind::range;
     const std::optional<int64_t> begin = evaluate_integer(range ? subscript->operands[0] : subscript, "a subscript", 0);
-    const std::optional<int64_t> end = range ? evaluate_integer(subscript->operands[1], "the end of a range", 0) : begin;
+    const std::optional<int64_t> end =
+        range ? evaluate_integer(subscript->operands[1], "the end of a range", 0) : begin;
     if (!begin || !end) continue;
     const int64_t stop = range ? *end : *end + 1;
     if (*begin >= stop || stop > table.window) {
-      error(subscript->span, range ? fmt::format("the range {} .. {} does not lie in a window of {}", *begin, *end,
-                                                 table.window)
-                                   : fmt::format("subscript {} is outside a window of {}", *begin, table.window))
+      error(subscript->span,
+            range ? fmt::format("the range {} .. {} does not lie in a window of {}", *begin, *end, table.window)
+                  : fmt::format("subscript {} is outside a window of {}", *begin, table.window))
           .label(data.windows->span, fmt::format("the length of the windows: {}", table.window))
           .label(subscript->span);
       continue;
@@ -417,7 +420,8 @@ void Elaborator::window_columns(const Definition& data) {
 Value Elaborator::rows_reduction(const Expr* expr) {
   const bool rows = expr->indices.size() == 1 && expr->indices[0].name.text == "rows";
   if (!rows) {
-    error(expr->location, fmt::format("`{}[...]` is taken over the rows of the data: `{}[rows] e`", expr->text, expr->text));
+    error(expr->location,
+          fmt::format("`{}[...]` is taken over the rows of the data: `{}[rows] e`", expr->text, expr->text));
     return Broken{};
   }
   static constexpr const char* kKinds[] = {"mean", "std", "sum", "min", "max"};
@@ -454,7 +458,8 @@ Value Elaborator::rows_reduction(const Expr* expr) {
   context_ = saved;
   if (!tensor) return Broken{};
   metric_->reductions.push_back(expr->text);
-  Tensor result{metric_total_, metric_total_->argument(name, {ir::DType::f32, {}}, ir::Role::input, expr->location), {}};
+  Tensor result{
+      metric_total_, metric_total_->argument(name, {ir::DType::f32, {}}, ir::Role::input, expr->location), {}};
   return result;
 }
 
@@ -463,7 +468,8 @@ Value Elaborator::rows_statistic(const Expr* expr) {
   const std::string name = fmt::format("statistic.{}", statistic_count_++);
   Target& target = *context_.target;
   if (context_.indexed) {
-    error(expr->location, fmt::format("`{}[rows]` takes whole tensors, not the elements of an index equation", expr->text))
+    error(expr->location,
+          fmt::format("`{}[rows]` takes whole tensors, not the elements of an index equation", expr->text))
         .help("give it a name with `let` before the equation");
     return Broken{};
   }
@@ -479,8 +485,8 @@ Value Elaborator::rows_statistic(const Expr* expr) {
   std::optional<Tensor> tensor = is_broken(value) ? std::nullopt : to_tensor(value, expr->operands[0]);
   if (!tensor) return Broken{};
   if (!tensor->batched() || target.type(*tensor).dtype != ir::DType::f32) {
-    error(expr->operands[0]->span, fmt::format("`{}[rows]` takes numbers that differ from row to row, found {}",
-                                               expr->text, describe(*tensor)));
+    error(expr->operands[0]->span,
+          fmt::format("`{}[rows]` takes numbers that differ from row to row, found {}", expr->text, describe(*tensor)));
     return Broken{};
   }
   ir::Builder& builder = target.builder();
@@ -520,7 +526,8 @@ std::optional<LiveRows> Elaborator::live_rows(Target& target) {
   live.count = target.argument("batch.live", {ir::DType::f32, {}}, ir::Role::data, train_->location);
   const ir::Shape shape = {target.batch()};
   const ir::ValueId number = builder.cast(builder.iota(0, shape), ir::DType::f32);
-  live.mask = {&target, builder.binary(ir::Op::less, number, builder.broadcast_scalar(live.count, shape)), {kBatchAxis}};
+  live.mask = {
+      &target, builder.binary(ir::Op::less, number, builder.broadcast_scalar(live.count, shape)), {kBatchAxis}};
   return live;
 }
 

@@ -18,7 +18,8 @@ void collect_names(const Expr* expr, std::set<std::string>& names) {
 }
 
 bool reduces_rows(const Expr* expr) {
-  if (expr->kind == ExprKind::reduction && expr->indices.size() == 1 && expr->indices[0].name.text == "rows") return true;
+  if (expr->kind == ExprKind::reduction && expr->indices.size() == 1 && expr->indices[0].name.text == "rows")
+    return true;
   return std::any_of(expr->operands.begin(), expr->operands.end(), reduces_rows) ||
          std::any_of(expr->arguments.begin(), expr->arguments.end(),
                      [](const Argument& argument) { return reduces_rows(argument.value); });
@@ -121,7 +122,8 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
   metric.name = item.word == "valid" ? "valid loss" : item.name.text;
   metric.part = item.part.text.empty() ? "train" : item.part.text;
   if (data.formula) {
-    error(item.data.location, fmt::format("data `{}` is drawn afresh each step: there are no rows to look at", data.name))
+    error(item.data.location,
+          fmt::format("data `{}` is drawn afresh each step: there are no rows to look at", data.name))
         .help("`rows N` after the data block fixes its rows");
     return false;
   }

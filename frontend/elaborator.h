@@ -341,8 +341,8 @@ class Elaborator {
   Target* predict_target_ = nullptr;
   Target* loss_target_ = nullptr;
   Target* update_ = nullptr;
-  std::vector<Scope>* optimizer_scopes_ = nullptr;  // one a parameter, while a line of the optimizer is elaborated
-  std::map<const Expr*, Value> totals_;             // of that line
+  std::vector<Scope>* optimizer_scopes_ = nullptr;   // one a parameter, while a line of the optimizer is elaborated
+  std::map<const Expr*, Value> totals_;              // of that line
   bool in_columns_ = false, in_statistics_ = false;  // which of the two the data block is elaborated for
   size_t statistic_count_ = 0;
   bool last_batch_masked_ = false;

@@ -80,8 +80,8 @@ ir::Result<ir::Table> parse_csv(const std::string& name, std::string_view text) 
         double number = 0;
         const auto [stop, problem] = std::from_chars(cell.data(), cell.data() + cell.size(), number);
         if (cell.empty() || (problem == std::errc() && stop == cell.data() + cell.size())) {
-          return ir::Error{fmt::format("{}:1: the first line holds the names of the columns; {} is none", name,
-                                       quote_name(cell))};
+          return ir::Error{
+              fmt::format("{}:1: the first line holds the names of the columns; {} is none", name, quote_name(cell))};
         }
         if (!seen.insert(cell).second) {
           return ir::Error{fmt::format("{}:1: two columns are named {}", name, quote_name(cell))};
@@ -103,9 +103,9 @@ ir::Result<ir::Table> parse_csv(const std::string& name, std::string_view text) 
       const auto [stop, problem] = std::from_chars(first, last, number);
       const bool is_number = problem == std::errc() && stop == last && std::isfinite(static_cast<float>(number));
       if (!is_number) {
-        column.problem = fmt::format("{}:{}: column {}: {}", name, line_number, quote_name(column.name),
-                                     cells[k].empty() ? "the cell is empty"
-                                                      : quote_name(cells[k]) + " is not a number of float32");
+        column.problem =
+            fmt::format("{}:{}: column {}: {}", name, line_number, quote_name(column.name),
+                        cells[k].empty() ? "the cell is empty" : quote_name(cells[k]) + " is not a number of float32");
         column.values = {};
         continue;
       }

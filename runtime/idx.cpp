@@ -52,8 +52,9 @@ ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name)
   const uint32_t magic = got == 4 ? big_endian(head) : 0;
   const auto rank = static_cast<size_t>(magic & 0xff);
   if (got < 4 || magic >> 8 != kUnsignedByte || rank < 1 || rank > 4) {
-    return ir::Error{fmt::format("{} is no idx file of bytes: it begins with the magic number {}, expected 2049 to 2052",
-                                 name, got < 4 ? "none" : std::to_string(magic))};
+    return ir::Error{
+        fmt::format("{} is no idx file of bytes: it begins with the magic number {}, expected 2049 to 2052", name,
+                    got < 4 ? "none" : std::to_string(magic))};
   }
   ByteArray array;
   int64_t count = 1;
@@ -75,7 +76,8 @@ ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name)
     array.bytes.resize(before + wanted);
     if (!read_some(file.get(), array.bytes.data() + before, wanted, got)) return damaged();
     if (got < wanted) {
-      return ir::Error{fmt::format("{} ends after {} of the {} elements that its head claims", name, before + got, count)};
+      return ir::Error{
+          fmt::format("{} ends after {} of the {} elements that its head claims", name, before + got, count)};
     }
   }
   std::byte rest;

@@ -41,8 +41,8 @@ ir::Status add_images(ir::Table& table, const std::vector<std::string>& files, c
     return ir::Error{fmt::format("{}: labels have one axis, these {}", files[1], arrays[1].shape.size())};
   }
   if (arrays[0].shape[0] != arrays[1].shape[0]) {
-    return ir::Error{fmt::format("{} has {} rows, {} has {}", files[0], arrays[0].shape[0], files[1],
-                                 arrays[1].shape[0])};
+    return ir::Error{
+        fmt::format("{} has {} rows, {} has {}", files[0], arrays[0].shape[0], files[1], arrays[1].shape[0])};
   }
   const ir::Shape shape(arrays[0].shape.begin() + 1, arrays[0].shape.end());
   if (table.columns.empty()) {
@@ -59,8 +59,8 @@ ir::Status add_images(ir::Table& table, const std::vector<std::string>& files, c
 // The rows of `more` behind those of `table`; both from csv files.
 ir::Status add_rows(ir::Table& table, const ir::Table& more) {
   if (more.columns.size() != table.columns.size()) {
-    return ir::Error{fmt::format("{} has {} columns, {} has {}", more.name, more.columns.size(), table.name,
-                                 table.columns.size())};
+    return ir::Error{
+        fmt::format("{} has {} columns, {} has {}", more.name, more.columns.size(), table.name, table.columns.size())};
   }
   for (size_t k = 0; k < table.columns.size(); ++k) {
     ir::TableColumn& column = table.columns[k];
@@ -88,8 +88,8 @@ ir::Result<std::string> find_data_file(const std::string& name, const DataFolder
   bool leaves = name.empty() || path.is_absolute();
   for (const std::filesystem::path& part : path) leaves |= part == "..";
   if (leaves) {
-    return ir::Error{fmt::format("{} is not the name of a file in the folder of the spec or of the data",
-                                 quote_name(name))};
+    return ir::Error{
+        fmt::format("{} is not the name of a file in the folder of the spec or of the data", quote_name(name))};
   }
   std::string looked;
   for (const std::string* folder : {&folders.spec, &folders.data}) {

@@ -69,7 +69,10 @@ std::string row_place(const ir::Table& table, int64_t row) {
   const bool test = row >= table.rows - table.test_rows;
   const int64_t own = test ? row - (table.rows - table.test_rows) : row;
   if (table.first_line > 0) return fmt::format("{}:{}", test ? table.test_name : table.name, own + table.first_line);
-  return fmt::format("{}: row {}", test ? table.test_name : table.label_name.empty() ? table.name : table.label_name,
+  return fmt::format("{}: row {}",
+                     test                       ? table.test_name
+                     : table.label_name.empty() ? table.name
+                                                : table.label_name,
                      own + 1);
 }
 
@@ -107,15 +110,15 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, co
       const float limit = static_cast<float>(columns[c].limit);
       for (int64_t k = 0; k < rows * elements; ++k) {
         const float value = first[k];
-        const bool good = columns[c].limit > 0 ? value >= 0 && value < limit && std::trunc(value) == value
-                                               : std::isfinite(value);
+        const bool good =
+            columns[c].limit > 0 ? value >= 0 && value < limit && std::trunc(value) == value : std::isfinite(value);
         if (good) continue;
         const std::string place = row_place(table, order[static_cast<size_t>(begin + k / elements)]);
         if (columns[c].limit == 0) {
           return ir::Error{fmt::format("{}: column `{}` becomes {}", place, columns[c].name, value)};
         }
-        return ir::Error{fmt::format("{}: column `{}`: {} is outside idx<{}>", place, columns[c].name, value,
-                                     columns[c].limit)};
+        return ir::Error{
+            fmt::format("{}: column `{}`: {} is outside idx<{}>", place, columns[c].name, value, columns[c].limit)};
       }
       values[c].insert(values[c].end(), first, first + rows * elements);
     }

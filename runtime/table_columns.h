@@ -1,5 +1,5 @@
-// From the rows of a file to the columns of a run: @RUN.statistics over the training rows, @RUN.columns over all of them,
-// a chunk at a time, in the interpreter. Tests: tests/unit/test_table_columns.cpp.
+// From the rows of a file to the columns of a run: @RUN.statistics over the training rows, @RUN.columns over all of
+// them, a chunk at a time, in the interpreter. Tests: tests/unit/test_table_columns.cpp.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -40,9 +40,9 @@ ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text,
     }
     for (const std::string_view character : distinct) table.vocabulary.emplace_back(character);
     for (size_t k = 0; k < text.size(); k += character_bytes(text[k])) {
-      const auto rank = std::lower_bound(table.vocabulary.begin(), table.vocabulary.end(),
-                                         text.substr(k, character_bytes(text[k]))) -
-                        table.vocabulary.begin();
+      const auto rank =
+          std::lower_bound(table.vocabulary.begin(), table.vocabulary.end(), text.substr(k, character_bytes(text[k]))) -
+          table.vocabulary.begin();
       column.values.push_back(static_cast<float>(rank));
     }
   }

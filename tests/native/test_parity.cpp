@@ -14,7 +14,9 @@
 #include "ir/eval.h"
 #include "passes/pipeline.h"
 #include "runtime/jit_executor.h"
+#include "runtime/read_table.h"
 #include "runtime/safetensors.h"
+#include "runtime/table_columns.h"
 #include "runtime/trainer.h"
 #include "tests/unit/temporary_folder.h"
 
@@ -44,6 +46,20 @@ std::vector<double> read_losses(const std::string& file) {
 }
 
 // 2-5-1 with relu, mean squared error, plain gradient descent.
+frontend::Program program_of(const std::string& text) {
+  frontend::Spec spec;
+  ir::Diagnostics diagnostics(spec.sources);
+  frontend::load_spec_text("adder.grad", text, spec, diagnostics);
+  frontend::Overrides overrides;
+  overrides.read_table = [](const ir::TableRequest& request) {
+    return runtime::read_table(request, {GRADC_SOURCE_DIR "/examples/data", ""});
+  };
+  std::optional<frontend::Program> program = frontend::elaborate(spec, "r", overrides, diagnostics);
+  INFO(diagnostics.render());
+  REQUIRE(program.has_value());
+  return *program;
+}
+
 frontend::Program adder_program(int64_t batch, const std::string& rate) {
   const std::string text = fmt::format(R"(language 1
 model adder(x: f32[2]) -> f32[1] {{
@@ -63,15 +79,8 @@ train r: adder on sums {{
 }}
 )",
                                        rate, batch);
-  frontend::Spec spec;
-  ir::Diagnostics diagnostics(spec.sources);
-  frontend::load_spec_text("adder.grad", text, spec, diagnostics);
-  std::optional<frontend::Program> program = frontend::elaborate(spec, "r", {}, diagnostics);
-  INFO(diagnostics.render());
-  REQUIRE(program.has_value());
-  return *program;
+  return program_of(text);
 }
-
 void check_first_gradient(const ir::Module& module, const Weights& init, const Weights& expected,
                           const runtime::ResidentRows& rows) {
   const ir::Module derived = passes::Runner({}).run(module, passes::Stage::grad);
@@ -82,7 +91,7 @@ void check_first_gradient(const ir::Module& module, const Weights& init, const W
     const ir::Value& value = gradient->values[k];
     const std::vector<float>* numbers = init.contains(value.name) ? &init.at(value.name) : nullptr;
     for (const runtime::ResidentColumn& column : rows.columns) {
-      if (column.name == value.name) numbers = &column.values;
+      if (column.name == value.name) numbers = column.values.get();
     }
     REQUIRE(numbers != nullptr);
     ir::Tensor tensor(value.type);
@@ -150,8 +159,11 @@ Trained train(const frontend::Program& program, const ir::Module& planned, runti
   return trained;
 }
 
-void check_case(const std::string& name, int64_t batch, const std::string& rate, const runtime::ResidentRows& rows) {
-  const frontend::Program program = adder_program(batch, rate);
+std::shared_ptr<const std::vector<float>> shared(std::vector<float> values) {
+  return std::make_shared<const std::vector<float>>(std::move(values));
+}
+
+void check_case(const std::string& name, const frontend::Program& program, const runtime::ResidentRows& rows) {
   const ir::Module& module = program.module;
   check_first_gradient(module, read_weights(name + ".init.safetensors"), read_weights(name + ".grad0.safetensors"),
                        rows);
@@ -178,16 +190,44 @@ void check_case(const std::string& name, int64_t batch, const std::string& rate,
 }  // namespace
 
 TEST_CASE("parity with PyTorch: one row, a thousand steps") {
-  check_case("seed", 1, "0.01",
-             {"row", 1, {{"x", {ir::DType::f32, {2}}, {5, 3}}, {"target", {ir::DType::f32, {1}}, {8}}}, false});
+  check_case("seed", adder_program(1, "0.01"),
+             {"row",
+              1,
+              {{"x", {ir::DType::f32, {2}}, shared({5, 3})}, {"target", {ir::DType::f32, {1}}, shared({8})}},
+              false});
 }
 
 TEST_CASE("parity with PyTorch: batches of 32 in order") {
   const Weights data = read_weights("adder_batch.data.safetensors");
   const auto count = static_cast<int64_t>(data.at("target").size());
-  check_case("adder_batch", 32, "0.003",
+  check_case("adder_batch", adder_program(32, "0.003"),
              {"rows",
               count,
-              {{"x", {ir::DType::f32, {2}}, data.at("x")}, {"target", {ir::DType::f32, {1}}, data.at("target")}},
+              {{"x", {ir::DType::f32, {2}}, shared(data.at("x"))},
+               {"target", {ir::DType::f32, {1}}, shared(data.at("target"))}},
               false});
+}
+
+TEST_CASE("parity with PyTorch: digits, cross entropy, adam") {
+  const frontend::Program program = program_of(R"(language 1
+model mlp(x: f32[64]) -> f32[10] {
+  let hidden = linear(32)
+  let output = linear(10)
+  x |> hidden |> relu |> output
+}
+data digits = csv("digits.csv") { x = [p0 .. p63] / 16; target = idx<10>(label) }
+train r: mlp on digits {
+  loss cross_entropy(out, target)
+  optimizer adam(lr = 0.01)
+  batch 32; steps 1; seed 1
+}
+)");
+  const ir::Func* columns = program.module.find("r.columns");
+  REQUIRE(columns != nullptr);
+  std::vector<int64_t> order(1600);
+  for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int64_t>(k);
+  auto made =
+      runtime::table_columns(*program.data.table, *columns, program.data.chunk, {}, {{"x", 0}, {"target", 10}}, order);
+  REQUIRE(made);
+  check_case("digits_mlp", program, {"digits", 1600, std::move(*made), false});
 }

@@ -98,7 +98,8 @@ TEST_CASE("idx: plain and compressed, sizes checked") {
   CHECK(error(word(2049) + word(0)) == "x: axis 0 is empty");
   CHECK(error(word(2051) + word(0xffffffff) + word(0xffffffff) + word(0xffffffff)) ==
         "x claims more than 1073741824 elements");
-  CHECK(error(word(2049) + word(1000000000) + "abc") == "x ends after 3 of the 1000000000 elements that its head claims");
+  CHECK(error(word(2049) + word(1000000000) + "abc") ==
+        "x ends after 3 of the 1000000000 elements that its head claims");
   CHECK(error(labels + "!") == "x goes on behind the 2 elements that its head claims");
   const std::string compressed = folder.compress("cut.gz", images + std::string(5000, '\x05'));
   std::filesystem::resize_file(compressed, 30);
@@ -111,7 +112,10 @@ TEST_CASE("idx: plain and compressed, sizes checked") {
 }
 
 TEST_CASE("text: ranks of the distinct characters, bytes, windows") {
-  const ir::Result<ir::Table> table = parse_text("f.txt", "ba\xc3\xa9" "ab", true, 3);
+  const ir::Result<ir::Table> table = parse_text("f.txt",
+                                                 "ba\xc3\xa9"
+                                                 "ab",
+                                                 true, 3);
   REQUIRE(table);
   CHECK(table->vocabulary == std::vector<std::string>{"a", "b", "\xc3\xa9"});
   CHECK(table->columns[0].values == std::vector<float>{1, 0, 2, 0, 1});

@@ -58,7 +58,8 @@ TEST_CASE("table: the split is one permutation for all seeds, what is not shuffl
 }
 
 TEST_CASE("metric: reduced over the rows, dead samples of the last batch left out") {
-  const ir::Func samples = func_from_text(R"(func @m(%w: f32[] parameter at state+0, %a: f32[2] data at data+0) -> (values.0: f32[2]) {
+  const ir::Func samples =
+      func_from_text(R"(func @m(%w: f32[] parameter at state+0, %a: f32[2] data at data+0) -> (values.0: f32[2]) {
   %0 = broadcast %w {axes = []} : f32[2]
   %1 = mul %a, %0 : f32[2] kernel 0 at result+0
   return %1

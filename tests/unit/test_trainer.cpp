@@ -65,7 +65,8 @@ Training make_training(const char* hyper, double rate, ResidentRows rows) {
 
 ResidentRows rows_of(std::vector<float> values) {
   const auto count = static_cast<int64_t>(values.size());
-  return {"d", count, {{"x", {ir::DType::f32, {}}, std::move(values)}}, false};
+  return {
+      "d", count, {{"x", {ir::DType::f32, {}}, std::make_shared<const std::vector<float>>(std::move(values))}}, false};
 }
 
 float weight(const Training& training) { return *training.state.elements(training.layout.state[0]); }
