@@ -170,6 +170,8 @@ void add_predict(CLI::App& app, std::function<Command()>& chosen) {
       ->type_name("FILE")
       ->required();
   command->add_flag("--json", words->json, "print one JSON object a line");
+  command->add_option("--rows", words->rows, "predict every row of a csv file with the columns of the spec's data")
+      ->type_name("FILE");
   // The numbers are what is left over: as positionals, negative ones would be taken for options.
   command->allow_extras();
 }

@@ -58,6 +58,7 @@ struct PredictWords {
   SpecWords spec;
   std::string weights;
   bool json = false;
+  std::string rows;                  // a csv file
   std::vector<std::string> numbers;  // "-": rows on standard input
 };
 struct CompileWords {

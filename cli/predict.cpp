@@ -9,6 +9,7 @@
 #include "cli/load.h"
 #include "cli/numbers.h"
 #include "cli/predictor.h"
+#include "cli/row_file.h"
 #include "runtime/file.h"
 
 namespace gradc::cli {
@@ -39,9 +40,8 @@ ir::Result<std::vector<float>> parse_row(const Predictor& predictor, const std::
   return row;
 }
 
-ir::Status print_answer(const Predictor& predictor, const std::vector<float>& row, bool json) {
-  ir::Result<std::vector<runtime::NamedRow>> outputs = predictor.answer(row);
-  if (!outputs) return outputs.take_error();
+ir::Status print_answer(const ir::Result<std::vector<runtime::NamedRow>>& outputs, bool json) {
+  if (!outputs) return ir::Error{outputs.error()};
   if (!json) {
     fmt::print("{}\n", describe(*outputs, SIZE_MAX));
     return ir::success();
@@ -93,7 +93,7 @@ int predict_lines(const Predictor& predictor, bool json) {
                                                ? ir::Result<std::vector<float>>(ir::Error{"the row is too long"})
                                                : parse_row(predictor, words);
       if (!row) return fail(fmt::format("standard input:{}: {}", line_number, row.error()));
-      if (ir::Status status = print_answer(predictor, *row, json); !status) return fail(status.error());
+      if (ir::Status status = print_answer(predictor.answer(*row), json); !status) return fail(status.error());
     }
     pending.erase(0, begin);
     if (pending.size() > longest) return fail(fmt::format("standard input:{}: the row is too long", line_number + 1));
@@ -112,11 +112,20 @@ int predict(const PredictWords& words) {
   ir::Result<Predictor> predictor = Predictor::make(std::move(*program));
   if (!predictor) return fail(predictor.error());
   if (ir::Status status = predictor->load_weights(words.weights); !status) return fail(status.error());
+  if (!words.rows.empty()) {
+    if (!words.numbers.empty()) return fail_usage("numbers and --rows cannot be given together");
+    const auto rows = read_rows(predictor->program(), words.rows, words.weights);
+    if (!rows) return fail(rows.error());
+    for (const std::vector<runtime::NamedRow>& inputs : *rows) {
+      if (ir::Status status = print_answer(predictor->answer(inputs), words.json); !status) return fail(status.error());
+    }
+    return kDone;
+  }
   if (words.numbers == std::vector<std::string>{"-"}) return predict_lines(*predictor, words.json);
 
   ir::Result<std::vector<float>> row = parse_row(*predictor, words.numbers);
   if (!row) return fail_usage(row.error());
-  if (ir::Status status = print_answer(*predictor, *row, words.json); !status) return fail(status.error());
+  if (ir::Status status = print_answer(predictor->answer(*row), words.json); !status) return fail(status.error());
   return kDone;
 }
 

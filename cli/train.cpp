@@ -8,6 +8,7 @@
 #include "cli/load.h"
 #include "cli/numbers.h"
 #include "cli/predictor.h"
+#include "cli/row_file.h"
 #include "cli/run_events.h"
 #include "cli/run_passes.h"
 #include "runtime/file.h"
@@ -187,7 +188,8 @@ int train(const TrainWords& words) {
   events.measured = [&](const frontend::Metric& metric, uint64_t step, float value) {
     report.measured(*program, metric, step, value);
   };
-  events.save = [&](uint64_t) { return runtime::save_weights(training.state, *path); };
+  const runtime::Metadata metadata = data_metadata(*program, built->statistics);
+  events.save = [&](uint64_t) { return runtime::save_weights(training.state, *path, metadata); };
   bool converged = false;
   const ir::Result<runtime::TrainingOutcome> outcome = train_with_events(*program, *built, observer, events, converged);
   report.clear();
@@ -203,7 +205,7 @@ int train(const TrainWords& words) {
   if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
     return fail(status.error());
   }
-  if (ir::Status status = runtime::save_weights(training.state, *path); !status) return fail(status.error());
+  if (ir::Status status = runtime::save_weights(training.state, *path, metadata); !status) return fail(status.error());
   if (words.json) {
     fmt::print(R"({{"event":"done","steps":{},"loss":{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
                "\n",

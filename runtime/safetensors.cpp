@@ -307,10 +307,14 @@ ir::Result<std::vector<float>> SafetensorsReader::read_f32(const StoredTensor& t
   return elements;
 }
 
-ir::Status write_safetensors(const std::string& path, std::vector<TensorToStore> tensors) {
+ir::Status write_safetensors(const std::string& path, std::vector<TensorToStore> tensors, const Metadata& metadata) {
   std::sort(tensors.begin(), tensors.end(),
             [](const TensorToStore& a, const TensorToStore& b) { return a.name < b.name; });
-  std::string header = R"({"__metadata__":{"format":"pt"})";
+  std::string header = R"({"__metadata__":{"format":"pt")";
+  for (const auto& [key, text] : metadata) {
+    header += fmt::format(",{}:{}", nlohmann::json(key).dump(), nlohmann::json(text).dump());
+  }
+  header += '}';
   std::vector<std::span<const std::byte>> pieces(1);
   int64_t offset = 0;
   for (const TensorToStore& tensor : tensors) {

@@ -58,6 +58,9 @@ struct TensorToStore {
 // F32 tensors, sorted by name and with metadata {"format": "pt"}, as PyTorch's writer does; the data starts at a
 // multiple of
 // 8. The same tensors give the same bytes. An existing file is replaced as a whole or not at all.
-ir::Status write_safetensors(const std::string& path, std::vector<TensorToStore> tensors);
+// `metadata` is added; other programs pass over it.
+using Metadata = std::map<std::string, std::string>;
+ir::Status write_safetensors(const std::string& path, std::vector<TensorToStore> tensors,
+                             const Metadata& metadata = {});
 
 }  // namespace gradc::runtime

@@ -124,12 +124,13 @@ ir::Status load_weights(State& state, const std::string& path, std::string_view 
   return ir::success();
 }
 
-ir::Status save_weights(const State& state, const std::string& path) {
+ir::Status save_weights(const State& state, const std::string& path,
+                        const std::map<std::string, std::string>& metadata) {
   std::vector<TensorToStore> tensors;
   for (const Slot& slot : state.slots()) {
     if (slot.role == ir::Role::parameter) tensors.push_back({slot.name, slot.type.shape, state.elements(slot)});
   }
-  return write_safetensors(path, std::move(tensors));
+  return write_safetensors(path, std::move(tensors), metadata);
 }
 
 }  // namespace gradc::runtime

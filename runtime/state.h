@@ -6,6 +6,7 @@
 // Tests: tests/unit/test_state.cpp.
 #pragma once
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -57,6 +58,7 @@ ir::Status initialize(State& state, const ir::Func& init);
 // be absent); what else PyTorch stores (`num_batches_tracked`) is passed over. On error nothing has changed. `model` is
 // for the message.
 ir::Status load_weights(State& state, const std::string& path, std::string_view model);
-ir::Status save_weights(const State& state, const std::string& path);
+ir::Status save_weights(const State& state, const std::string& path,
+                        const std::map<std::string, std::string>& metadata = {});
 
 }  // namespace gradc::runtime

@@ -1,0 +1,136 @@
+#include "cli/row_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "ir/ensure.h"
+#include "runtime/file.h"
+#include "runtime/read_table.h"
+
+namespace gradc::cli {
+namespace {
+
+constexpr const char* kStatistics = "gradc.statistics";
+constexpr const char* kVocabulary = "gradc.vocabulary";
+
+// The arguments that the inputs of the model depend on.
+std::vector<bool> needed_arguments(const ir::Func& func, const std::vector<frontend::Port>& inputs) {
+  std::vector<bool> live(func.size(), false);
+  for (const frontend::Port& input : inputs) live[func.find_result(input.name)->value.index] = true;
+  for (size_t k = func.size(); k-- > 0;) {
+    if (!live[k]) continue;
+    for (const ir::ValueId operand : func.values[k].operands) live[operand.index] = true;
+  }
+  live.resize(func.parameter_count);
+  return live;
+}
+
+ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& program, const std::string& weights) {
+  runtime::NamedTensors statistics;
+  if (program.data.statistics.empty()) return statistics;
+  const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
+  if (!reader) return ir::Error{reader.error()};
+  const auto text = reader->metadata().find(kStatistics);
+  const nlohmann::json stored =
+      text == reader->metadata().end() ? nlohmann::json() : nlohmann::json::parse(text->second, nullptr, false);
+  for (const frontend::Port& port : program.data.statistics) {
+    const bool found = stored.is_object() && stored.contains(port.name) && stored[port.name].is_array() &&
+                       std::ssize(stored[port.name]) == port.type.elements();
+    ir::Tensor tensor(port.type);
+    bool numbers = found;
+    for (int64_t k = 0; numbers && k < tensor.elements(); ++k) {
+      const nlohmann::json& number = stored[port.name][static_cast<size_t>(k)];
+      numbers = number.is_number();
+      if (numbers) tensor.set(k, number.get<double>());
+    }
+    if (!numbers) {
+      return ir::Error{
+          fmt::format("{} does not hold the statistics of data `{}`, which `gradc train` saves with the "
+                      "weights",
+                      weights, program.data.name)};
+    }
+    statistics.emplace_back(port.name, std::move(tensor));
+  }
+  return statistics;
+}
+
+}  // namespace
+
+runtime::Metadata data_metadata(const frontend::Program& program, const runtime::NamedTensors& statistics) {
+  runtime::Metadata metadata;
+  if (!statistics.empty()) {
+    std::string text;
+    for (const auto& [name, tensor] : statistics) {
+      text += fmt::format("{}\"{}\":[", text.empty() ? "{" : ",", name);
+      for (int64_t k = 0; k < tensor.elements(); ++k) {
+        text += fmt::format("{}{}", k > 0 ? "," : "", static_cast<float>(tensor.at(k)));
+      }
+      text += "]";
+    }
+    metadata[kStatistics] = text + "}";
+  }
+  if (program.data.table && !program.data.table->vocabulary.empty()) {
+    metadata[kVocabulary] = nlohmann::json(program.data.table->vocabulary).dump();
+  }
+  return metadata;
+}
+
+ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend::Program& program,
+                                                                  const std::string& path, const std::string& weights) {
+  const ir::Func* func = program.module.find(program.run + ".columns");
+  if (func == nullptr || !program.data.table || program.data.table->first_line == 0) {
+    return ir::Error{fmt::format(
+        "data `{}` is not made of the columns of a csv file; give the model's inputs as numbers", program.data.name)};
+  }
+  for (const frontend::Port& input : program.inputs) {
+    if (func->find_result(input.name) == nullptr) {
+      return ir::Error{fmt::format("data `{}` has no column `{}`", program.data.name, input.name)};
+    }
+  }
+  const ir::Result<std::string> text = runtime::read_text_file(path, int64_t{1} << 30);
+  if (!text) return ir::Error{text.error()};
+  ir::Result<ir::Table> table = runtime::parse_csv(path, *text);
+  if (!table) return table.take_error();
+  // What the inputs do not depend on (the target, above all) may be missing.
+  const std::vector<bool> needed = needed_arguments(*func, program.inputs);
+  for (size_t k = 0; k < func->parameter_count; ++k) {
+    const ir::Value& argument = func->values[k];
+    if (argument.role != ir::Role::data) continue;
+    auto column = std::find_if(table->columns.begin(), table->columns.end(),
+                               [&](const ir::TableColumn& candidate) { return candidate.name == argument.name; });
+    if (needed[k] && column == table->columns.end()) {
+      return ir::Error{fmt::format("{} has no column {}, which the inputs of model `{}` are made of", path,
+                                   runtime::quote_name(argument.name), program.model)};
+    }
+    if (needed[k] && !column->problem.empty()) return ir::Error{column->problem};
+    if (needed[k]) continue;
+    if (column == table->columns.end()) {
+      table->columns.push_back({argument.name, {ir::DType::f32, {}}, {}, {}});
+      column = table->columns.end() - 1;
+    }
+    column->values.assign(static_cast<size_t>(table->rows), 0.0f);
+  }
+  const ir::Result<runtime::NamedTensors> statistics = read_statistics(program, weights);
+  if (!statistics) return ir::Error{statistics.error()};
+  std::vector<runtime::ColumnLimit> limits;
+  for (const frontend::Port& input : program.inputs) limits.push_back({input.name, 0});
+  std::vector<int64_t> order(static_cast<size_t>(table->rows));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const ir::Result<std::vector<runtime::ResidentColumn>> columns =
+      runtime::table_columns(*table, *func, program.data.chunk, *statistics, limits, order);
+  if (!columns) return ir::Error{columns.error()};
+  std::vector<std::vector<runtime::NamedRow>> rows(order.size());
+  for (size_t row = 0; row < rows.size(); ++row) {
+    for (const runtime::ResidentColumn& column : *columns) {
+      const auto count = static_cast<std::ptrdiff_t>(column.type.elements());
+      const auto from = column.values->begin() + static_cast<std::ptrdiff_t>(row) * count;
+      rows[row].push_back({column.name, {from, from + count}});
+    }
+  }
+  return rows;
+}
+
+}  // namespace gradc::cli
