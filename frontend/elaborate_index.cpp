@@ -180,6 +180,10 @@ bool Elaborator::introduce_batch(const Index& index, int first_axis, IndexBindin
         .help("a reduction runs over the samples: `mean[batch] e`");
   } else if ((kind != Frame::Kind::layer && kind != Frame::Kind::loss) || index.pack || index.limit) {
     error(index.name.location, "`[batch]` stands in layers and losses, without a limit");
+  } else if (last_batch_masked_ && context_.target == loss_target_) {
+    error(index.name.location, "`[batch]` in a run whose last batch is not full is not supported yet")
+        .help(fmt::format("choose a batch that divides the {} rows of `{}`", program_.data.part(program_.part)->rows,
+                          program_.data.name));
   } else {
     binding.broken = false;
     binding.axes = {kBatchAxis};
