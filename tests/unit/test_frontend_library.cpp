@@ -129,3 +129,29 @@ TEST_CASE("silu and sign") {
   check_close(vector("f32[3]", "x |> silu", {-2, 0, 3}), {-2 / (1 + std::exp(2)), 0, 3 / (1 + std::exp(-3))});
   CHECK(vector("f32[3]", "x |> sign", {-2, 0, 3}) == Values{-1, 0, 1});
 }
+
+TEST_CASE("schedules are functions of t, computed in double") {
+  const auto rate = [](const std::string& lr, double t) {
+    const tests::Elaborated spec = tests::elaborate_text(
+        "language 1\nmodel m(x: f32[1]) -> f32[1] {\n  param w: f32[] = 1\n  x * w\n}\n"
+        "data d = rows { x = [1] }\ntrain r: m on d {\n  loss mse(out, x)\n  optimizer sgd(lr = " +
+        lr + ")\n  batch 1; steps 1\n}\n");
+    INFO(spec.messages);
+    REQUIRE(spec.program.has_value());
+    const Results values = spec.run("hyper", {{"t", {t}}});
+    REQUIRE(values.size() == 1);
+    return values.begin()->second[0];
+  };
+  const double pi = std::acos(-1.0);
+  CHECK(rate("step_decay(t, 0.5, 0.1, 10)", 10) == doctest::Approx(0.5));
+  CHECK(rate("step_decay(t, 0.5, 0.1, 10)", 11) == doctest::Approx(0.05));
+  CHECK(rate("step_decay(t, 0.5, 0.1, 10)", 31) == doctest::Approx(0.0005));
+  for (int t : {1, 17, 50, 101, 500}) {
+    CHECK(rate("cosine(t, 0.5, 100)", t) ==
+          doctest::Approx(0.25 * (1 + std::cos(pi * std::min(t - 1, 100) / 100))).epsilon(1e-6));
+  }
+  CHECK(rate("warmup_cosine(t, 1e-3, 100, 2000)", 50) == doctest::Approx(1e-3 * 50 / 101));
+  CHECK(rate("warmup_cosine(t, 1e-3, 100, 2000)", 101) == doctest::Approx(1e-3));
+  CHECK(rate("warmup_cosine(t, 1e-3, 100, 2000)", 1051) == doctest::Approx(5.5e-4));
+  CHECK(rate("warmup_cosine(t, 1e-3, 100, 2000)", 3000) == doctest::Approx(1e-4));
+}
