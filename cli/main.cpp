@@ -1,4 +1,3 @@
-#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -25,8 +24,6 @@ struct Runner {
 
 int main(int argc, char** argv) {
   using namespace gradc::cli;
-  // A reader that goes away (`| head`) is a failed write, not the end of a training run.
-  std::signal(SIGPIPE, SIG_IGN);
   int exit_code = kFailed;
   try {
     const CommandLine line = parse_command_line(argc, argv);

@@ -1,12 +1,15 @@
 // gradc train: compile a run, run it with progress, print its examples, save its weights.
 #include <fmt/core.h>
 
+#include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 
 #include "cli/build_run.h"
 #include "cli/load.h"
 #include "cli/numbers.h"
+#include "cli/output.h"
 #include "cli/predictor.h"
 #include "cli/row_file.h"
 #include "cli/run_events.h"
@@ -57,11 +60,11 @@ class Report {
       const float loss = losses[step - first_step];
       progress_.clear();
       if (json_) {
-        fmt::print(R"({{"event":"step","step":{},"loss":{}}})"
-                   "\n",
-                   step, json_number(loss));
+        print(R"({{"event":"step","step":{},"loss":{}}})"
+              "\n",
+              step, json_number(loss));
       } else {
-        fmt::print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_), static_cast<double>(loss));
+        print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_), static_cast<double>(loss));
       }
     }
     if (log_every_ > 0) std::fflush(stdout);
@@ -72,13 +75,13 @@ class Report {
     const std::string rows = fmt::format("{}.{}", program.data.name, metric.part);
     const auto epoch_steps = static_cast<uint64_t>(program.steps_an_epoch);
     if (json_) {
-      fmt::print(R"({{"event":"metric","step":{},"name":{},"on":{},"value":{}}})"
-                 "\n",
-                 step, json_string(metric.name), json_string(rows), json_number(value));
+      print(R"({{"event":"metric","step":{},"name":{},"on":{},"value":{}}})"
+            "\n",
+            step, json_string(metric.name), json_string(rows), json_number(value));
     } else {
       const bool epoch = epoch_steps > 0 && step % epoch_steps == 0;
-      fmt::print("{} {}  {} {:.6g} on {}\n", epoch ? "epoch" : "step", epoch ? step / epoch_steps : step, metric.name,
-                 static_cast<double>(value), rows);
+      print("{} {}  {} {:.6g} on {}\n", epoch ? "epoch" : "step", epoch ? step / epoch_steps : step, metric.name,
+            static_cast<double>(value), rows);
     }
     std::fflush(stdout);
   }
@@ -118,13 +121,14 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
     ir::Result<std::vector<runtime::NamedRow>> outputs = predictor->answer(inputs);
     if (!outputs) return outputs.take_error();
     if (!json) {
-      fmt::print("{} = {}\n", call_text(program, example), describe(*outputs));
+      print("{} = {}\n", call_text(program, example), describe(*outputs));
       continue;
     }
     std::string inputs_text, outputs_text;
     for (const runtime::NamedRow& input : inputs) {
       inputs_text += (inputs_text.empty() ? "" : ",") + json_string(input.name) + ":[";
-      for (size_t k = 0; k < input.elements.size(); ++k) inputs_text += (k > 0 ? "," : "") + plain(input.elements[k]);
+      for (size_t k = 0; k < input.elements.size(); ++k)
+        inputs_text += (k > 0 ? "," : "") + (std::isfinite(input.elements[k]) ? plain(input.elements[k]) : "null");
       inputs_text += "]";
     }
     for (const runtime::NamedRow& output : *outputs) {
@@ -134,9 +138,9 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
           outputs->size() == 1 ? list : (outputs_text.empty() ? "{" : ",") + json_string(output.name) + ":" + list;
     }
     if (outputs->size() > 1) outputs_text += "}";
-    fmt::print(R"({{"event":"example","inputs":{{{}}},"outputs":{}}})"
-               "\n",
-               inputs_text, outputs_text);
+    print(R"({{"event":"example","inputs":{{{}}},"outputs":{}}})"
+          "\n",
+          inputs_text, outputs_text);
   }
   return ir::success();
 }
@@ -144,6 +148,8 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
 }  // namespace
 
 int train(const TrainWords& words) {
+  // A reader that goes away (`| head`) is a failed write, not the end of a training run.
+  std::signal(SIGPIPE, SIG_IGN);
   if (ir::Result<passes::RunnerOptions> options = runner_options(words.passes); !options) {
     return fail_usage(options.error());
   }
@@ -162,8 +168,8 @@ int train(const TrainWords& words) {
 
   const auto steps = static_cast<uint64_t>(program->steps);
   if (!words.json) {
-    fmt::print("{}: {} on {}, {} parameters, batch {}, {} steps, seed {}\n", program->run, program->model,
-               program->data.name, parameter_count(*program), program->batch, steps, program->seed);
+    print("{}: {} on {}, {} parameters, batch {}, {} steps, seed {}\n", program->run, program->model,
+          program->data.name, parameter_count(*program), program->batch, steps, program->seed);
     std::fflush(stdout);
   }
   ir::Result<BuiltRun> built = build_run(*program, words);
@@ -174,8 +180,8 @@ int train(const TrainWords& words) {
     if (!status) return fail(status.error());
   }
   if (!words.json) {
-    fmt::print("{} in {:.1f} ms\n", words.interpret ? "prepared for the interpreter" : "compiled",
-               built->compile_milliseconds);
+    print("{} in {:.1f} ms\n", words.interpret ? "prepared for the interpreter" : "compiled",
+          built->compile_milliseconds);
     std::fflush(stdout);
   }
 
@@ -196,23 +202,23 @@ int train(const TrainWords& words) {
   if (!outcome) return fail(outcome.error());
 
   if (!words.json) {
-    fmt::print("{}{} steps in {:.3f} s, final loss {:.4g}\n",
-               outcome->stopped ? "stopped after "
-               : converged      ? "the loss is small enough after "
-                                : "",
-               outcome->steps, outcome->seconds, static_cast<double>(outcome->loss));
+    print("{}{} steps in {:.3f} s, final loss {:.4g}\n",
+          outcome->stopped ? "stopped after "
+          : converged      ? "the loss is small enough after "
+                           : "",
+          outcome->steps, outcome->seconds, static_cast<double>(outcome->loss));
   }
   if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
     return fail(status.error());
   }
   if (ir::Status status = runtime::save_weights(training.state, *path, metadata); !status) return fail(status.error());
   if (words.json) {
-    fmt::print(R"({{"event":"done","steps":{},"loss":{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
-               "\n",
-               outcome->steps, json_number(outcome->loss), outcome->seconds, built->compile_milliseconds,
-               json_string(*path));
+    print(R"({{"event":"done","steps":{},"loss":{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
+          "\n",
+          outcome->steps, json_number(outcome->loss), outcome->seconds, built->compile_milliseconds,
+          json_string(*path));
   } else {
-    fmt::print("saved {}\n", *path);
+    print("saved {}\n", *path);
   }
   return outcome->stopped ? kInterrupted : kDone;
 }

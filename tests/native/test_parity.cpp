@@ -93,6 +93,8 @@ void check_first_gradient(const ir::Module& module, const Weights& init, const W
     for (const runtime::ResidentColumn& column : rows.columns) {
       if (column.name == value.name) numbers = column.values.get();
     }
+    const std::vector<float> live = {32};  // rows of a full batch
+    if (value.name == "batch.live") numbers = &live;
     REQUIRE(numbers != nullptr);
     ir::Tensor tensor(value.type);
     for (int64_t e = 0; e < tensor.elements(); ++e)
