@@ -20,10 +20,10 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
   const auto steps = static_cast<uint64_t>(program.steps);
   LossMean losses;
   runtime::TrainingObserver own = observer;
-  own.losses = [&](uint64_t first, std::span<const float> chunk) {
-    for (const float loss : chunk) losses.sum += static_cast<double>(loss);
-    losses.count += chunk.size();
-    observer.losses(first, chunk);
+  own.readings = [&](const runtime::StepReadings& chunk) {
+    for (const float loss : chunk.losses) losses.sum += static_cast<double>(loss);
+    losses.count += chunk.losses.size();
+    observer.readings(chunk);
   };
   std::vector<uint64_t> intervals;
   for (const frontend::Metric& metric : program.metrics) intervals.push_back(static_cast<uint64_t>(metric.every));
@@ -40,7 +40,10 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
     total.seconds += outcome->seconds;
     total.steps = outcome->steps;
     total.stopped = outcome->stopped;
-    if (outcome->steps > done) total.loss = outcome->loss;
+    if (outcome->steps > done) {
+      total.loss = outcome->loss;
+      total.reports = outcome->reports;
+    }
     if (outcome->stopped) return total;
     if (program.stop_when && next % static_cast<uint64_t>(program.stop_when->losses) == 0 && losses.count > 0) {
       converged = losses.sum / static_cast<double>(losses.count) < program.stop_when->below;

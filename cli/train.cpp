@@ -43,6 +43,25 @@ int64_t parameter_count(const frontend::Program& program) {
   return count;
 }
 
+using Reports = std::vector<std::pair<std::string, float>>;
+
+Reports reports_at(const runtime::StepReadings& readings, uint64_t step) {
+  Reports reports;
+  for (const runtime::ReportedValues& report : readings.reports) {
+    reports.emplace_back(report.name, report.values[step - readings.first_step]);
+  }
+  return reports;
+}
+
+// ,"reports":{"reward":-0.2}; nothing where the loss has none.
+std::string json_reports(const Reports& reports) {
+  std::string text;
+  for (const auto& [name, value] : reports) {
+    text += (text.empty() ? "" : ",") + json_string(name) + ":" + json_number(value);
+  }
+  return text.empty() ? text : R"(,"reports":{)" + text + "}";
+}
+
 // Everything that the run prints while it goes.
 class Report {
  public:
@@ -52,23 +71,28 @@ class Report {
         steps_(steps),
         progress_(stderr, !words.json) {}
 
-  void losses(uint64_t first_step, std::span<const float> losses) {
+  void readings(const runtime::StepReadings& readings) {
+    const std::vector<float>& losses = readings.losses;
+    const uint64_t first_step = readings.first_step;
     const uint64_t last_step = first_step + losses.size() - 1;
     // From one logged step to the next: most losses are not looked at.
     uint64_t step = log_every_ > 0 ? (first_step + log_every_ - 1) / log_every_ * log_every_ : last_step + 1;
     for (; step <= last_step; step += log_every_) {
       const float loss = losses[step - first_step];
+      const Reports reports = reports_at(readings, step);
       progress_.clear();
       if (json_) {
-        print(R"({{"event":"step","step":{},"loss":{}}})"
+        print(R"({{"event":"step","step":{},"loss":{}{}}})"
               "\n",
-              step, json_number(loss));
+              step, json_number(loss), json_reports(reports));
       } else {
-        print("step {:>{}}  loss {:.6g}\n", step, fmt::formatted_size("{}", steps_), static_cast<double>(loss));
+        print("step {:>{}}  loss {:.6g}", step, fmt::formatted_size("{}", steps_), static_cast<double>(loss));
+        for (const auto& [name, value] : reports) print("  {} {:.6g}", name, static_cast<double>(value));
+        print("\n");
       }
     }
     if (log_every_ > 0) std::fflush(stdout);
-    progress_.show(last_step, steps_, losses.back());
+    progress_.show(last_step, steps_, losses.back(), reports_at(readings, last_step));
   }
   void measured(const frontend::Program& program, const frontend::Metric& metric, uint64_t step, float value) {
     progress_.clear();
@@ -188,7 +212,7 @@ int train(const TrainWords& words) {
   runtime::InterruptGuard interrupt;
   Report report(words, *program, steps);
   runtime::TrainingObserver observer;
-  observer.losses = [&](uint64_t first, std::span<const float> losses) { report.losses(first, losses); };
+  observer.readings = [&](const runtime::StepReadings& readings) { report.readings(readings); };
   observer.stop = [&] { return interrupt.requested(); };
   RunEvents events;
   events.measured = [&](const frontend::Metric& metric, uint64_t step, float value) {
@@ -202,20 +226,22 @@ int train(const TrainWords& words) {
   if (!outcome) return fail(outcome.error());
 
   if (!words.json) {
-    print("{}{} steps in {:.3f} s, final loss {:.4g}\n",
+    print("{}{} steps in {:.3f} s, final loss {:.4g}",
           outcome->stopped ? "stopped after "
           : converged      ? "the loss is small enough after "
                            : "",
           outcome->steps, outcome->seconds, static_cast<double>(outcome->loss));
+    for (const auto& [name, value] : outcome->reports) print(", {} {:.4g}", name, static_cast<double>(value));
+    print("\n");
   }
   if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
     return fail(status.error());
   }
   if (ir::Status status = runtime::save_weights(training.state, *path, metadata); !status) return fail(status.error());
   if (words.json) {
-    print(R"({{"event":"done","steps":{},"loss":{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
+    print(R"({{"event":"done","steps":{},"loss":{}{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
           "\n",
-          outcome->steps, json_number(outcome->loss), outcome->seconds, built->compile_milliseconds,
+          outcome->steps, json_number(outcome->loss), json_reports(outcome->reports), outcome->seconds, built->compile_milliseconds,
           json_string(*path));
   } else {
     print("saved {}\n", *path);

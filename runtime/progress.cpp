@@ -31,8 +31,11 @@ std::string progress_line(const ProgressReading& reading, int width) {
   const std::string head =
       fmt::format("step {:>{}}/{}", reading.step, fmt::formatted_size("{}", reading.steps), reading.steps);
   // Fields of fixed width, so that the line does not tremble.
-  const std::string tail = fmt::format("{:3.0f}%  loss {:<9.4g}  {:>14}", share * 100,
-                                       static_cast<double>(reading.loss), rate(reading.steps_a_second));
+  std::string tail = fmt::format("{:3.0f}%  loss {:<9.4g}  ", share * 100, static_cast<double>(reading.loss));
+  for (const auto& [name, value] : reading.reports) {
+    tail += fmt::format("{} {:<9.4g}  ", name, static_cast<double>(value));
+  }
+  tail += fmt::format("{:>14}", rate(reading.steps_a_second));
   const int room = std::min(kBarWidth, width - static_cast<int>(head.size() + tail.size()) - 4);
   std::string line = head + " ";
   if (room >= 5) {
@@ -50,13 +53,14 @@ Progress::Progress(std::FILE* stream, bool wanted) : stream_(stream) {
   enabled_ = wanted && ::isatty(::fileno(stream)) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
-void Progress::show(uint64_t step, uint64_t steps, float loss) {
+void Progress::show(uint64_t step, uint64_t steps, float loss,
+                    const std::vector<std::pair<std::string, float>>& reports) {
   if (!enabled_) return;
   const Clock::time_point now = Clock::now();
   if (now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   const double seconds = std::chrono::duration<double>(now - start_).count();
-  const ProgressReading reading{step, steps, loss, seconds > 0 ? static_cast<double>(step) / seconds : 0};
+  const ProgressReading reading{step, steps, loss, seconds > 0 ? static_cast<double>(step) / seconds : 0, reports};
   // The last column stays free: writing there would wrap the line.
   fmt::print(stream_, "\r\x1b[K{}", progress_line(reading, terminal_width(stream_) - 1));
   std::fflush(stream_);

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gradc::runtime {
 
@@ -14,6 +16,7 @@ struct ProgressReading {
   uint64_t steps = 0;
   float loss = 0;
   double steps_a_second = 0;
+  std::vector<std::pair<std::string, float>> reports = {};  // shown behind the loss
 };
 
 // The line in at most `width` columns; the bar gives way first.
@@ -28,7 +31,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   // At most ten times a second.
-  void show(uint64_t step, uint64_t steps, float loss);
+  void show(uint64_t step, uint64_t steps, float loss, const std::vector<std::pair<std::string, float>>& reports = {});
   // Takes the line away, so that other text can be printed.
   void clear();
 

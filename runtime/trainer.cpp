@@ -38,6 +38,15 @@ Staging make_staging(const Training& training, uint64_t steps, const TrainingLim
   return staging;
 }
 
+// The scalar in `slot` after each of `steps` steps.
+void read_scalars(const StepBuffers& buffers, const Slot& slot, int64_t steps, std::vector<float>& values) {
+  values.resize(static_cast<size_t>(steps));
+  for (int64_t k = 0; k < steps; ++k) {
+    std::memcpy(&values[static_cast<size_t>(k)], buffers.results + k * buffers.result_stride + slot.offset,
+                sizeof(float));
+  }
+}
+
 }  // namespace
 
 ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const TrainingObserver& observer,
@@ -60,7 +69,14 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
   buffers.result_stride = training.layout.result_bytes;
 
   bool staged_data = false, staged_hyper = false;
-  std::vector<float> losses;
+  StepReadings readings;
+  std::vector<const Slot*> report_slots;
+  for (const Slot& slot : training.layout.results) {
+    ENSURE(slot.type == loss_slot->type, "the step's result " + slot.name + " is no scalar");
+    if (&slot == loss_slot) continue;
+    report_slots.push_back(&slot);
+    readings.reports.push_back({slot.name, {}});
+  }
   int64_t chunk = 1;
   while (record.step < steps) {
     if (observer.stop()) {
@@ -83,23 +99,27 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
     }
     if (ir::Status status = training.step(buffers, count); !status) return status.take_error();
 
-    losses.resize(static_cast<size_t>(count));
-    for (int64_t k = 0; k < count; ++k) {
-      std::memcpy(&losses[static_cast<size_t>(k)],
-                  staging.results.data() + k * buffers.result_stride + loss_slot->offset, sizeof(float));
+    readings.first_step = record.step + 1;
+    std::vector<float>& losses = readings.losses;
+    read_scalars(buffers, *loss_slot, count, losses);
+    for (size_t k = 0; k < report_slots.size(); ++k) {
+      read_scalars(buffers, *report_slots[k], count, readings.reports[k].values);
     }
     const auto bad = std::find_if_not(losses.begin(), losses.end(), [](float loss) { return std::isfinite(loss); });
     if (bad != losses.end()) {
       losses.erase(bad + 1, losses.end());
-      observer.losses(record.step + 1, losses);
+      for (ReportedValues& report : readings.reports) report.values.resize(losses.size());
+      observer.readings(readings);
       return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved", losses.back(),
                                    record.step + losses.size())};
     }
-    observer.losses(record.step + 1, losses);
+    observer.readings(readings);
     record.step += static_cast<uint64_t>(count);
     training.state.set_record(record);
     outcome.steps = record.step;
     outcome.loss = losses.back();
+    outcome.reports.clear();
+    for (const ReportedValues& report : readings.reports) outcome.reports.emplace_back(report.name, report.values.back());
     const double took = seconds_since(chunk_start);
     if (took < kChunkSeconds / 2) chunk = std::min(chunk * 2, staging.steps);
     if (took > kChunkSeconds * 2) chunk = std::max(chunk / 2, int64_t{1});

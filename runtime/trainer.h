@@ -5,7 +5,9 @@
 #pragma once
 #include <cstdint>
 #include <functional>
-#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "ir/result.h"
 #include "runtime/dataset.h"
@@ -16,7 +18,7 @@
 
 namespace gradc::runtime {
 
-// A compiled (or interpreted) step with all it works on.
+// A compiled (or interpreted) step with all it works on. What it gives beside `loss` are reports.
 struct Training {
   Executor step;
   Layout layout;  // of the step; its result `loss` is a scalar
@@ -30,10 +32,21 @@ struct TrainingLimits {
   int64_t chunk_bytes = int64_t{256} << 10;  // of staged data, so that it stays in the cache until it is used
 };
 
+// What the loss of a run reports beside its value: the mean over the batch, one number a step.
+struct ReportedValues {
+  std::string name;
+  std::vector<float> values;
+};
+
+// The scalars of a chunk of steps, each before its step's update.
+struct StepReadings {
+  uint64_t first_step = 1;  // counts from 1
+  std::vector<float> losses;
+  std::vector<ReportedValues> reports;  // as many values each as losses; in the order of the results
+};
+
 struct TrainingObserver {
-  // The losses of a chunk, each before its step's update; `first_step` counts from 1.
-  std::function<void(uint64_t first_step, std::span<const float> losses)> losses = [](uint64_t,
-                                                                                      std::span<const float>) {};
+  std::function<void(const StepReadings&)> readings = [](const StepReadings&) {};
   // Asked between chunks; true ends the run.
   std::function<bool()> stop = [] { return false; };
 };
@@ -41,6 +54,7 @@ struct TrainingObserver {
 struct TrainingOutcome {
   uint64_t steps = 0;  // done, by the state's count
   float loss = 0;      // of the last step, before its update
+  std::vector<std::pair<std::string, float>> reports;  // of the last step
   double seconds = 0;
   bool stopped = false;  // by the observer, before all steps were done
 };

@@ -139,8 +139,8 @@ Trained train(const frontend::Program& program, const ir::Module& planned, runti
   REQUIRE(runtime::load_weights(training.state, reference(init_file), "adder"));
   Trained trained;
   runtime::TrainingObserver observer;
-  observer.losses = [&](uint64_t, std::span<const float> losses) {
-    trained.losses.insert(trained.losses.end(), losses.begin(), losses.end());
+  observer.readings = [&](const runtime::StepReadings& readings) {
+    trained.losses.insert(trained.losses.end(), readings.losses.begin(), readings.losses.end());
   };
   REQUIRE(runtime::train(training, steps, observer));
   trained.state.assign(training.state.blob().begin(), training.state.blob().end());

@@ -44,9 +44,9 @@ struct Losses {
   std::vector<float> all;
   TrainingObserver observer() {
     TrainingObserver result;
-    result.losses = [this](uint64_t first, std::span<const float> losses) {
-      CHECK(first == all.size() + 1);
-      all.insert(all.end(), losses.begin(), losses.end());
+    result.readings = [this](const StepReadings& readings) {
+      CHECK(readings.first_step == all.size() + 1);
+      all.insert(all.end(), readings.losses.begin(), readings.losses.end());
     };
     return result;
   }
@@ -129,6 +129,38 @@ TEST_CASE("trainer: chunks do not change a bit, and a run can go on where it sto
     CHECK(losses.all == whole_losses.all);
     CHECK(weight(parts) == weight(whole));
   }
+}
+
+TEST_CASE("trainer: what the step gives beside its loss is reported with it") {
+  const ir::Func step =
+      func_from_text(R"(func @s(%w: f32[] parameter at state+0, %x: f32[1] data at data+0) -> (w: f32[], loss: f32[],
+                                                                                 gap: f32[]) {
+  %0 = reshape %x : f32[]
+  %1 = sub %w, %0 : f32[] kernel 0 at result+64
+  %2 = mul %1, %1 : f32[] kernel 0 at result+0
+  %3 = sub %w, %1 : f32[] kernel 0 at state+0
+  return %3, %2, %1
+}
+)");
+  const Layout layout = layout_of(step);
+  ir::Result<Dataset> data = Dataset::resident(rows_of({2, 5, 1}), layout, 1);
+  REQUIRE(data);
+  ir::Result<HyperTable> table = HyperTable::make(nullptr, {}, layout, 1);
+  REQUIRE(table);
+  Training training{interpret(step), layout, State(layout.state, layout.state_bytes, 1), std::move(*data),
+                    std::move(*table)};
+  std::vector<float> gaps;
+  TrainingObserver observer;
+  observer.readings = [&](const StepReadings& readings) {
+    REQUIRE(readings.reports.size() == 1);
+    CHECK(readings.reports[0].name == "gap");
+    REQUIRE(readings.reports[0].values.size() == readings.losses.size());
+    gaps.insert(gaps.end(), readings.reports[0].values.begin(), readings.reports[0].values.end());
+  };
+  ir::Result<TrainingOutcome> outcome = train(training, 3, observer);
+  REQUIRE(outcome);
+  CHECK(gaps == std::vector<float>{-2, -3, 4});
+  CHECK(outcome->reports == std::vector<std::pair<std::string, float>>{{"gap", 4}});
 }
 
 TEST_CASE("trainer: a loss that is not finite ends the run and names the step") {
