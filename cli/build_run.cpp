@@ -13,21 +13,6 @@
 namespace gradc::cli {
 namespace {
 
-ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::vector<std::string>& files,
-                                            const TrainWords& words) {
-  if (words.interpret) return runtime::interpret(planned);
-  codegen::Options options = code_options(words.code);
-  options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
-  ir::Result<runtime::CompiledExecutor> compiled = runtime::compile_executor(planned, files, options);
-  if (!compiled) return compiled.take_error();
-  if (words.passes.time_passes) {
-    for (const auto& [phase, milliseconds] : compiled->milliseconds) {
-      fmt::print(stderr, "{:9.3f} ms  {} @{}\n", milliseconds, phase, planned.name);
-    }
-  }
-  return std::move(compiled->run);
-}
-
 ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, const ResidentData& resident,
                                           const ir::Module& module, const runtime::Layout& step,
                                           const TrainWords& words) {
@@ -64,6 +49,21 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
 }
 
 }  // namespace
+
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::vector<std::string>& files,
+                                            const TrainWords& words) {
+  if (words.interpret) return runtime::interpret(planned);
+  codegen::Options options = code_options(words.code);
+  options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
+  ir::Result<runtime::CompiledExecutor> compiled = runtime::compile_executor(planned, files, options);
+  if (!compiled) return compiled.take_error();
+  if (words.passes.time_passes) {
+    for (const auto& [phase, milliseconds] : compiled->milliseconds) {
+      fmt::print(stderr, "{:9.3f} ms  {} @{}\n", milliseconds, phase, planned.name);
+    }
+  }
+  return std::move(compiled->run);
+}
 
 runtime::NamedNumbers settings_of(const frontend::Program& program) {
   runtime::NamedNumbers numbers;

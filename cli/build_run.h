@@ -31,6 +31,10 @@ runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentDa
 // The state holds the initial values that the program's seed draws.
 ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words);
 
+// A planned function as machine code, or in the interpreter where the words say so.
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::vector<std::string>& files,
+                                            const TrainWords& words);
+
 runtime::NamedNumbers settings_of(const frontend::Program& program);
 
 // The scalars that @RUN.predict takes, computed by @RUN.hyper as at the first step.

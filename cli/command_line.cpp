@@ -9,6 +9,8 @@
 #include <memory>
 #include <string_view>
 
+#include "cli/numbers.h"
+
 namespace gradc::cli {
 namespace {
 
@@ -18,6 +20,7 @@ constexpr const char* kExamples = R"(Examples:
   gradc check examples/adder.grad
   gradc train examples/adder.grad
   gradc predict examples/adder.grad --weights add.safetensors 5 3
+  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt "ROMEO:"
   gradc compile examples/adder.grad --emit asm
   gradc show linear
 )";
@@ -176,6 +179,44 @@ void add_predict(CLI::App& app, std::function<Command()>& chosen) {
   command->allow_extras();
 }
 
+void add_generate(CLI::App& app, std::function<Command()>& chosen) {
+  const auto [command, words] = add_command<GenerateWords>(
+      app, chosen, "generate",
+      "Let a model of text write on from a prompt: from idx<V>[T] to f32[T, V], on `chars` or `bytes`",
+      "  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt \"ROMEO:\"\n"
+      "  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt \"ROMEO:\" --length 1000 --temperature 0.8 "
+      "--seed 1\n\n"
+      "Each step reads the last T characters. Where there are fewer, they stand in the first places, and the result at the\n"
+      "last of them counts: the model must be causal, what stands behind a place may not change its result (this is\n"
+      "tested before anything is written). The text that the model was trained on is not needed where the weights name\n"
+      "its characters.\n");
+  add_spec(command, words->spec, false);
+  add_seed(command, words->spec);
+  command->add_option("--weights", words->weights, "the safetensors file with the parameters")
+      ->type_name("FILE")
+      ->required();
+  command->add_option("--prompt", words->prompt, "what the text begins with")->type_name("TEXT")->required();
+  command->add_option("--length", words->length, "characters (bytes) to write after the prompt")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(at_least(1, UINT32_MAX));
+  command
+      ->add_option("--temperature", words->temperature, "divides the logits: 0 always takes the most likely character")
+      ->type_name("T")
+      ->capture_default_str()
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            const std::optional<float> number = parse_number(text);
+            if (number && *number >= 0 && *number <= 1e6f) return std::string();
+            return "`" + text + "` is no number from 0 to 1000000";
+          },
+          ""));
+  command->add_option("--most-likely", words->most_likely, "choose among the N most likely characters only")
+      ->type_name("N")
+      ->check(at_least(1));
+  command->add_flag("--interpret", words->interpret, "run in the interpreter: slow, same text");
+}
+
 void add_compile(CLI::App& app, std::function<Command()>& chosen) {
   const auto [command, words] =
       add_command<CompileWords>(app, chosen, "compile", "Print the program at one stage of its way to machine code",
@@ -281,6 +322,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_check(app, chosen);
   add_train(app, chosen);
   add_predict(app, chosen);
+  add_generate(app, chosen);
   add_compile(app, chosen);
   add_bench(app, chosen);
   add_opt(app, chosen);

@@ -61,6 +61,15 @@ struct PredictWords {
   std::string rows;                  // a csv file
   std::vector<std::string> numbers;  // "-": rows on standard input
 };
+struct GenerateWords {
+  SpecWords spec;
+  std::string weights;
+  std::string prompt;
+  int64_t length = 300;
+  double temperature = 1;
+  std::optional<int64_t> most_likely;
+  bool interpret = false;
+};
 struct CompileWords {
   SpecWords spec;
   PassWords passes;
@@ -94,8 +103,8 @@ struct GradcheckWords {
   int64_t batch = 4;
 };
 
-using Command = std::variant<CheckWords, TrainWords, PredictWords, CompileWords, BenchWords, OptWords, EvalWords,
-                             ShowWords, GradcheckWords>;
+using Command = std::variant<CheckWords, TrainWords, PredictWords, GenerateWords, CompileWords, BenchWords, OptWords,
+                             EvalWords, ShowWords, GradcheckWords>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: print `text` and end with `exit_code`
@@ -108,6 +117,7 @@ CommandLine parse_command_line(int argc, const char* const* argv);
 int check(const CheckWords& words);
 int train(const TrainWords& words);
 int predict(const PredictWords& words);
+int generate(const GenerateWords& words);
 int compile(const CompileWords& words);
 int bench(const BenchWords& words);
 int opt(const OptWords& words);

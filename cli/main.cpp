@@ -11,6 +11,7 @@ struct Runner {
   int operator()(const CheckWords& words) const { return check(words); }
   int operator()(const TrainWords& words) const { return train(words); }
   int operator()(const PredictWords& words) const { return predict(words); }
+  int operator()(const GenerateWords& words) const { return generate(words); }
   int operator()(const CompileWords& words) const { return compile(words); }
   int operator()(const BenchWords& words) const { return bench(words); }
   int operator()(const OptWords& words) const { return opt(words); }

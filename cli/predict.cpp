@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 
 #include "cli/load.h"
@@ -21,7 +22,7 @@ constexpr size_t kBytesANumber = 64;
 std::string shape_of_inputs(const Predictor& predictor) {
   std::string text;
   for (const frontend::Port& port : predictor.program().inputs) {
-    text += (text.empty() ? "" : ", ") + port.name + ": " + ir::to_string(port.type);
+    text += (text.empty() ? "" : ", ") + port.name + ": " + frontend::to_string(port);
   }
   return text;
 }
@@ -36,6 +37,16 @@ ir::Result<std::vector<float>> parse_row(const Predictor& predictor, const std::
   if (row.size() != predictor.input_count()) {
     return ir::Error{fmt::format("model `{}` takes {} numbers ({}), found {}", predictor.program().model,
                                  predictor.input_count(), shape_of_inputs(predictor), row.size())};
+  }
+  size_t at = 0;
+  for (const frontend::Port& port : predictor.program().inputs) {
+    for (int64_t k = 0; k < port.type.elements(); ++k, ++at) {
+      if (port.limit == 0) continue;
+      const float number = row[at];
+      if (std::trunc(number) == number && number >= 0 && number < static_cast<float>(port.limit)) continue;
+      return ir::Error{fmt::format("{} is outside idx<{}>, the type of input `{}` of model `{}`", plain(number),
+                                   port.limit, port.name, predictor.program().model)};
+    }
   }
   return row;
 }

@@ -4,6 +4,7 @@
 
 #include "cli/build_run.h"
 #include "cli/numbers.h"
+#include "cli/saved_data.h"
 #include "ir/ensure.h"
 
 namespace gradc::cli {
@@ -21,7 +22,8 @@ ir::Result<Predictor> Predictor::make(frontend::Program program) {
 }
 
 ir::Status Predictor::load_weights(const std::string& path) {
-  return runtime::load_weights(state_, path, program_.model);
+  if (ir::Status status = runtime::load_weights(state_, path, program_.model); !status) return status;
+  return check_vocabulary(program_, path);
 }
 
 void Predictor::copy_weights(const runtime::State& other) {

@@ -3,18 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "ir/ensure.h"
+#include "cli/saved_data.h"
 #include "runtime/file.h"
 #include "runtime/read_table.h"
 
 namespace gradc::cli {
 namespace {
-
-constexpr const char* kStatistics = "gradc.statistics";
-constexpr const char* kVocabulary = "gradc.vocabulary";
 
 // The arguments that the inputs of the model depend on.
 std::vector<bool> needed_arguments(const ir::Func& func, const std::vector<frontend::Port>& inputs) {
@@ -28,55 +24,7 @@ std::vector<bool> needed_arguments(const ir::Func& func, const std::vector<front
   return live;
 }
 
-ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& program, const std::string& weights) {
-  runtime::NamedTensors statistics;
-  if (program.data.statistics.empty()) return statistics;
-  const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
-  if (!reader) return ir::Error{reader.error()};
-  const auto text = reader->metadata().find(kStatistics);
-  const nlohmann::json stored =
-      text == reader->metadata().end() ? nlohmann::json() : nlohmann::json::parse(text->second, nullptr, false);
-  for (const frontend::Port& port : program.data.statistics) {
-    const bool found = stored.is_object() && stored.contains(port.name) && stored[port.name].is_array() &&
-                       std::ssize(stored[port.name]) == port.type.elements();
-    ir::Tensor tensor(port.type);
-    bool numbers = found;
-    for (int64_t k = 0; numbers && k < tensor.elements(); ++k) {
-      const nlohmann::json& number = stored[port.name][static_cast<size_t>(k)];
-      numbers = number.is_number();
-      if (numbers) tensor.set(k, number.get<double>());
-    }
-    if (!numbers) {
-      return ir::Error{
-          fmt::format("{} does not hold the statistics of data `{}`, which `gradc train` saves with the "
-                      "weights",
-                      weights, program.data.name)};
-    }
-    statistics.emplace_back(port.name, std::move(tensor));
-  }
-  return statistics;
-}
-
 }  // namespace
-
-runtime::Metadata data_metadata(const frontend::Program& program, const runtime::NamedTensors& statistics) {
-  runtime::Metadata metadata;
-  if (!statistics.empty()) {
-    std::string text;
-    for (const auto& [name, tensor] : statistics) {
-      text += fmt::format("{}\"{}\":[", text.empty() ? "{" : ",", name);
-      for (int64_t k = 0; k < tensor.elements(); ++k) {
-        text += fmt::format("{}{}", k > 0 ? "," : "", static_cast<float>(tensor.at(k)));
-      }
-      text += "]";
-    }
-    metadata[kStatistics] = text + "}";
-  }
-  if (program.data.table && !program.data.table->vocabulary.empty()) {
-    metadata[kVocabulary] = nlohmann::json(program.data.table->vocabulary).dump();
-  }
-  return metadata;
-}
 
 ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend::Program& program,
                                                                   const std::string& path, const std::string& weights) {

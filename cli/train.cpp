@@ -11,9 +11,9 @@
 #include "cli/numbers.h"
 #include "cli/output.h"
 #include "cli/predictor.h"
-#include "cli/row_file.h"
 #include "cli/run_events.h"
 #include "cli/run_passes.h"
+#include "cli/saved_data.h"
 #include "runtime/file.h"
 #include "runtime/interrupt.h"
 #include "runtime/progress.h"
@@ -201,6 +201,7 @@ int train(const TrainWords& words) {
   runtime::Training& training = built->training;
   if (words.weights) {
     ir::Status status = runtime::load_weights(training.state, *words.weights, program->model);
+    if (status) status = check_vocabulary(*program, *words.weights);
     if (!status) return fail(status.error());
   }
   if (!words.json) {

@@ -178,7 +178,7 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
     }
     good = define(formal.name, *tensor, "input") && good;
     columns.names[formal.name.text] = {*tensor, location, "column", false, true};
-    if (first_pass_) program_.inputs.push_back({formal.name.text, type});
+    if (first_pass_) program_.inputs.push_back({formal.name.text, type, tensor->limit});
   }
   Value result = Broken{};
   if (good) result = body(*model.body, fmt::format("model `{}`", model.name.text));
@@ -369,6 +369,15 @@ void Elaborator::elaborate_examples(const Definition& train) {
             .label(given->value->span,
                    fmt::format("found {}, expected {}", ir::to_string({ir::DType::f32, value->first}),
                                ir::to_string(input.type)));
+        good = false;
+        continue;
+      }
+      const auto outside = std::find_if(value->second.begin(), value->second.end(), [&](float number) {
+        return std::trunc(number) != number || number < 0 || number >= static_cast<float>(input.limit);
+      });
+      if (input.limit > 0 && outside != value->second.end()) {
+        error(given->value->span, fmt::format("{} is outside idx<{}>", *outside, input.limit))
+            .label(given->value->span, fmt::format("`{}` of model `{}` is {}", input.name, program_.model, to_string(input)));
         good = false;
         continue;
       }

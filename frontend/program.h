@@ -37,8 +37,11 @@ struct Setting {
 // A named tensor of one sample.
 struct Port {
   std::string name;
-  ir::Type type;  // without the batch axis
+  ir::Type type;      // without the batch axis
+  int64_t limit = 0;  // idx<limit>: whole numbers from 0 to limit-1
 };
+
+std::string to_string(const Port& port);  // its type: f32[2], idx<65>[64]
 
 // One row of `gradc check`: an instance of a layer (or a function) in the order of evaluation.
 struct LayerRow {

@@ -10,8 +10,10 @@
 // Tests: tests/unit/test_read_table.cpp.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/result.h"
@@ -32,6 +34,12 @@ ir::Result<std::shared_ptr<const ir::Table>> read_table(const ir::TableRequest& 
 // `name` is the file's, for messages.
 ir::Result<ir::Table> parse_csv(const std::string& name, std::string_view text);
 ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text, bool characters, int64_t window);
+
+// Whether this is one character of UTF-8.
+bool is_character(std::string_view text);
+// The number of each character of `text` in `vocabulary`, which is sorted; where that is empty, the bytes. An error names
+// a character that is not there.
+ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary);
 
 // An idx file of unsigned bytes.
 struct ByteArray {
