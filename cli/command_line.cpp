@@ -184,11 +184,14 @@ void add_generate(CLI::App& app, std::function<Command()>& chosen) {
       app, chosen, "generate",
       "Let a model of text write on from a prompt: from idx<V>[T] to f32[T, V], on `chars` or `bytes`",
       "  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt \"ROMEO:\"\n"
-      "  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt \"ROMEO:\" --length 1000 --temperature 0.8 "
+      "  gradc generate examples/gpt.grad --weights gpt.safetensors --prompt \"ROMEO:\" --length 1000 --temperature "
+      "0.8 "
       "--seed 1\n\n"
-      "Each step reads the last T characters. Where there are fewer, they stand in the first places, and the result at the\n"
+      "Each step reads the last T characters. Where there are fewer, they stand in the first places, and the result at "
+      "the\n"
       "last of them counts: the model must be causal, what stands behind a place may not change its result (this is\n"
-      "tested before anything is written). The text that the model was trained on is not needed where the weights name\n"
+      "tested before anything is written). The text that the model was trained on is not needed where the weights "
+      "name\n"
       "its characters.\n");
   add_spec(command, words->spec, false);
   add_seed(command, words->spec);

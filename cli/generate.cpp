@@ -107,8 +107,8 @@ ir::Result<TextModel> TextModel::make(const frontend::Program& program, const Ge
   TextModel model(std::move(*run), layout, std::move(state));
   model.length_ = program.inputs[0].type.shape[0];
   model.characters_ = program.inputs[0].limit;
-  const ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(
-      program.module.find(program.run + ".hyper"), settings_of(program), layout, program.seed);
+  const ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(program.module.find(program.run + ".hyper"),
+                                                                          settings_of(program), layout, program.seed);
   if (!hyper) return ir::Error{hyper.error()};
   if (ir::Status status = hyper->fill(0, 1, model.hyper_.data()); !status) return status.take_error();
   return model;
@@ -185,13 +185,14 @@ int generate(const GenerateWords& words) {
     window.resize(static_cast<size_t>(context), 0);
     const ir::Result<std::span<const float>> logits = model->logits(window, place);
     if (!logits) return fail(logits.error());
-    const float uniform = ir::random_f32(static_cast<uint32_t>(program->seed), static_cast<uint32_t>(program->seed >> 32),
-                                         0, 0, kGenerateSample, static_cast<uint32_t>(written));
+    const float uniform =
+        ir::random_f32(static_cast<uint32_t>(program->seed), static_cast<uint32_t>(program->seed >> 32), 0, 0,
+                       kGenerateSample, static_cast<uint32_t>(written));
     const ir::Result<int64_t> next = runtime::choose(*logits, choice, uniform);
     if (!next) return fail(fmt::format("after {} characters: {}", written, next.error()));
     numbers->push_back(*next);
-    const std::string character = vocabulary.empty() ? std::string(1, static_cast<char>(*next))
-                                                     : vocabulary[static_cast<size_t>(*next)];
+    const std::string character =
+        vocabulary.empty() ? std::string(1, static_cast<char>(*next)) : vocabulary[static_cast<size_t>(*next)];
     std::fwrite(character.data(), 1, character.size(), stdout);
     std::fflush(stdout);
   }

@@ -88,8 +88,7 @@ ir::Result<std::vector<std::string>> read_vocabulary(const std::string& weights)
   for (size_t k = 0; good && k < stored.size(); ++k) {
     good = stored[k].is_string();
     if (good) vocabulary.push_back(stored[k].get<std::string>());
-    good = good && runtime::is_character(vocabulary.back()) &&
-           (k == 0 || vocabulary[k - 1] < vocabulary[k]);
+    good = good && runtime::is_character(vocabulary.back()) && (k == 0 || vocabulary[k - 1] < vocabulary[k]);
   }
   if (!good || vocabulary.empty()) {
     return ir::Error{fmt::format("{}: its {} is not a sorted list of characters", weights, kVocabulary)};
@@ -103,9 +102,9 @@ ir::Status check_vocabulary(const frontend::Program& program, const std::string&
   if (!saved) return ir::Error{saved.error()};
   const std::vector<std::string>& own = program.data.table->vocabulary;
   if (saved->empty() || *saved == own) return ir::success();
-  return ir::Error{
-      fmt::format("{} was trained on {} characters, {} has {}\n  only in the weights: {}\n  only in the text: {}", weights,
-                  saved->size(), program.data.table->name, own.size(), only_among(*saved, own), only_among(own, *saved))};
+  return ir::Error{fmt::format(
+      "{} was trained on {} characters, {} has {}\n  only in the weights: {}\n  only in the text: {}", weights,
+      saved->size(), program.data.table->name, own.size(), only_among(*saved, own), only_among(own, *saved))};
 }
 
 }  // namespace gradc::cli

@@ -242,8 +242,8 @@ int train(const TrainWords& words) {
   if (words.json) {
     print(R"({{"event":"done","steps":{},"loss":{}{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
           "\n",
-          outcome->steps, json_number(outcome->loss), json_reports(outcome->reports), outcome->seconds, built->compile_milliseconds,
-          json_string(*path));
+          outcome->steps, json_number(outcome->loss), json_reports(outcome->reports), outcome->seconds,
+          built->compile_milliseconds, json_string(*path));
   } else {
     print("saved {}\n", *path);
   }

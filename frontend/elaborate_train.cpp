@@ -377,7 +377,8 @@ void Elaborator::elaborate_examples(const Definition& train) {
       });
       if (input.limit > 0 && outside != value->second.end()) {
         error(given->value->span, fmt::format("{} is outside idx<{}>", *outside, input.limit))
-            .label(given->value->span, fmt::format("`{}` of model `{}` is {}", input.name, program_.model, to_string(input)));
+            .label(given->value->span,
+                   fmt::format("`{}` of model `{}` is {}", input.name, program_.model, to_string(input)));
         good = false;
         continue;
       }

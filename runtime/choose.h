@@ -8,7 +8,7 @@
 namespace gradc::runtime {
 
 struct Choice {
-  double temperature = 1;  // logits are divided by it; 0: the first of the largest
+  double temperature = 1;   // logits are divided by it; 0: the first of the largest
   int64_t most_likely = 0;  // only so many of the largest (and what ties with the last of them) can be chosen; 0: all
 };
 

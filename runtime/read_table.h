@@ -37,8 +37,8 @@ ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text,
 
 // Whether this is one character of UTF-8.
 bool is_character(std::string_view text);
-// The number of each character of `text` in `vocabulary`, which is sorted; where that is empty, the bytes. An error names
-// a character that is not there.
+// The number of each character of `text` in `vocabulary`, which is sorted; where that is empty, the bytes. An error
+// names a character that is not there.
 ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary);
 
 // An idx file of unsigned bytes.

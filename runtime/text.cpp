@@ -92,8 +92,8 @@ ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::v
     const std::string_view character = text.substr(k, character_bytes(text.substr(k)));
     numbers.push_back(ranks(character));
     if (numbers.back() < 0) {
-      return ir::Error{fmt::format("{} is not among the {} characters of the text", show_character(character),
-                                   vocabulary.size())};
+      return ir::Error{
+          fmt::format("{} is not among the {} characters of the text", show_character(character), vocabulary.size())};
     }
     k += character.size();
   }

@@ -119,7 +119,8 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
     outcome.steps = record.step;
     outcome.loss = losses.back();
     outcome.reports.clear();
-    for (const ReportedValues& report : readings.reports) outcome.reports.emplace_back(report.name, report.values.back());
+    for (const ReportedValues& report : readings.reports)
+      outcome.reports.emplace_back(report.name, report.values.back());
     const double took = seconds_since(chunk_start);
     if (took < kChunkSeconds / 2) chunk = std::min(chunk * 2, staging.steps);
     if (took > kChunkSeconds * 2) chunk = std::max(chunk / 2, int64_t{1});

@@ -52,8 +52,8 @@ struct TrainingObserver {
 };
 
 struct TrainingOutcome {
-  uint64_t steps = 0;  // done, by the state's count
-  float loss = 0;      // of the last step, before its update
+  uint64_t steps = 0;                                  // done, by the state's count
+  float loss = 0;                                      // of the last step, before its update
   std::vector<std::pair<std::string, float>> reports;  // of the last step
   double seconds = 0;
   bool stopped = false;  // by the observer, before all steps were done
