@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cctype>
+#include <utility>
 
 namespace gradc::ir {
 
@@ -20,6 +21,32 @@ bool distinct_letters(const std::string& letters) {
 }
 
 }  // namespace
+
+Attr::Attr() = default;
+template <class Alternative>
+  requires kIsAttrAlternative<Alternative>
+Attr::Attr(Alternative alternative) : AttrVariant(std::move(alternative)) {}
+template Attr::Attr(NoAttr);
+template Attr::Attr(ConstantAttr);
+template Attr::Attr(AxisAttr);
+template Attr::Attr(RandomAttr);
+template Attr::Attr(AxesAttr);
+template Attr::Attr(SliceAttr);
+template Attr::Attr(PadAttr);
+template Attr::Attr(WindowAttr);
+template Attr::Attr(FoldAttr);
+template Attr::Attr(GatherAttr);
+template Attr::Attr(ScatterAttr);
+template Attr::Attr(ReduceAttr);
+template Attr::Attr(ContractAttr);
+Attr::~Attr() = default;
+Attr::Attr(const Attr& other) = default;
+Attr::Attr(Attr&& other) noexcept = default;
+Attr& Attr::operator=(const Attr& other) = default;
+Attr& Attr::operator=(Attr&& other) noexcept = default;
+bool Attr::operator==(const Attr& other) const {
+  return static_cast<const AttrVariant&>(*this) == static_cast<const AttrVariant&>(other);
+}
 
 bool ConstantAttr::operator==(const ConstantAttr& other) const {
   if (values.size() != other.values.size()) return false;
