@@ -178,8 +178,8 @@ inline constexpr bool kIsAttrAlternative = false;
 template <class T, class... Alternatives>
 inline constexpr bool kIsAttrAlternative<T, std::variant<Alternatives...>> = (std::is_same_v<T, Alternatives> || ...);
 
-// The variant with its copies and moves made in one file (ir/attr.cpp); made anew wherever a value is touched, they were
-// a third of the build.
+// The variant with its copies and moves made in one file (ir/attr.cpp); made anew wherever a value is touched, they
+// were a third of the build.
 struct Attr : AttrVariant {
   Attr();
   template <class Alternative>
