@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "codegen/cache.h"
 #include "ir/attr.h"
 
 namespace gradc::codegen {
@@ -11,10 +12,13 @@ namespace {
 
 constexpr double kBroadcastLoad = 0.5;
 constexpr double kScatteredElement = 1.5;
+constexpr double kMaskedElement = 3;
 constexpr double kFunction = 20;  // exp, log, tanh, random numbers
 constexpr double kHalving = 8;    // the tree of 16 lanes
 constexpr double kLatency = 8;    // a term of a sum waits for the one before it while this many others could start
 constexpr double kRound = 0.5;    // counting a loop
+// Of one core; what waiting for a line takes the place of was measured on sums whose operands have awkward strides.
+const std::vector<CacheSizes> kCaches{{32 << 10, 8, 2, 12}, {512 << 10, 8, 4, 30}};
 constexpr int32_t kMostRows = 8, kMostColumns = 4;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
@@ -46,6 +50,35 @@ class Body {
     position_of_axis_.assign(kernel.axes.size(), 0);
     for (size_t i = 0; i < nest.loops.size(); ++i) position_of_axis_[at(kernel.loops[at(nest.loops[i])].axis)] = bit(i);
     gather(nest.body, 1, nullptr);
+  }
+
+  // A loop over an axis, or the part of it that is inside or outside a tile.
+  struct Round {
+    int32_t axis;
+    int64_t extent, step;
+  };
+  // What all loads and stores wait for. `tile` are the loops inside the tile, `outer` those outside of it and of the
+  // sums, from the innermost out.
+  double waiting(const std::vector<Round>& tile, const std::vector<Round>& outer) const {
+    std::vector<Round> rounds = tile;
+    rounds.insert(rounds.end(), sums_.begin(), sums_.end());
+    rounds.insert(rounds.end(), outer.begin(), outer.end());
+    std::vector<int64_t> extents;
+    for (const Round& round : rounds) extents.push_back(round.extent);
+    std::vector<Access> accesses;
+    for (const Reached& reached : reached_) {
+      const Node& node = kernel_.nodes[at(reached.node)];
+      Access access{4, {}, {}};
+      for (size_t i = 0; i < rounds.size(); ++i) {
+        const bool is_sum = i >= tile.size() && i < tile.size() + sums_.size();
+        const bool around = !is_sum || (reached.sums & bit(i - tile.size())) != 0;
+        const int64_t stride = around ? 4 * node.index.stride(rounds[i].axis) * rounds[i].step : 0;
+        access.around.push_back(around);
+        access.strides.push_back(stride);
+      }
+      accesses.push_back(std::move(access));
+    }
+    return waiting_cost(accesses, extents, kCaches);
   }
 
   bool has_sum() const {
@@ -97,6 +130,8 @@ class Body {
     return ((item.varies & row) != 0 ? rows : 1) * ((item.varies & column) != 0 ? columns : 1);
   }
 
+  Axes axis_bit() const { return axis_ < 0 ? 0 : position_of_axis_[at(axis_)]; }
+
   double registers_of(int64_t width) const { return static_cast<double>((width + floats_ - 1) / floats_); }
 
   Axes axes_of(const Affine& index) const {
@@ -109,12 +144,15 @@ class Body {
   }
 
   void gather(const Block& block, double times, const Loop* loop) {
-    const size_t number = levels_.size();
+    const size_t number = levels_.size(), first_reached = reached_.size();
     levels_.push_back({times, false, {}, {}});
     bool innermost = loop != nullptr;
     for (const Statement& statement : block) {
       if (!statement.is_loop) {
         levels_[number].items.push_back(item_of(statement.id));
+        const Node& node = kernel_.nodes[at(statement.id)];
+        const bool memory = node.kind == NodeKind::load || node.kind == NodeKind::store;
+        if (memory && !kernel_.is_dynamic(node.index)) reached_.push_back({statement.id, 0});
         continue;
       }
       innermost = false;
@@ -146,6 +184,13 @@ class Body {
       for (NodeId id : inner.results) varies_[at(id)] = varies;
     }
     levels_[number].chain = innermost && loop->kind == LoopKind::reduce;
+    if (loop == nullptr || loop->kind == LoopKind::where) return;
+    // Counted from the innermost out: this loop comes behind those in it. Lanes run side by side, so they come first.
+    const bool first = loop->kind == LoopKind::lanes;
+    for (size_t i = 0; first && i < reached_.size(); ++i) reached_[i].sums <<= 1;
+    const size_t place = first ? 0 : sums_.size();
+    sums_.insert(sums_.begin() + static_cast<std::ptrdiff_t>(place), Round{loop->axis, loop->extent, 1});
+    for (size_t i = first_reached; i < reached_.size(); ++i) reached_[i].sums |= bit(place);
   }
 
   Item item_of(NodeId id) {
@@ -172,6 +217,9 @@ class Body {
     const int64_t stride = node.index.stride(axis_);
     // Through a dynamic axis the elements of a vector may have no common stride.
     if (kernel_.is_dynamic(node.index)) return {kScatteredElement * static_cast<double>(width_), true, varies};
+    // Element by element where the predicate is not the same for the whole vector.
+    if (node.predicate != kNoNode && (varies_[at(node.predicate)] & axis_bit()) != 0)
+      return {kMaskedElement * static_cast<double>(width_), true, varies};
     if (stride == 0) return {node.kind == NodeKind::load ? kBroadcastLoad : 1, true, varies};
     Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
     if (stride == 1 || node.kind == NodeKind::store || node.predicate != kNoNode) return item;
@@ -188,6 +236,12 @@ class Body {
   std::vector<Axes> varies_;            // by node
   std::vector<Axes> position_of_axis_;  // by axis of the kernel
   std::vector<Level> levels_;
+  struct Reached {
+    NodeId node;
+    Axes sums;  // around it, by position in sums_
+  };
+  std::vector<Reached> reached_;
+  std::vector<Round> sums_;  // the loops of the body
 };
 
 // An axis cut into equal tiles and what is left: how often, and how large.
@@ -228,12 +282,13 @@ class Search {
     const int64_t width = vector == none_ ? 1 : std::min<int64_t>(limits_.width, extent(vector));
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
     const Body body(kernel_, nest_, axis, width, limits_.register_floats);
-    consider(body, {vector, vector, none_, 1, 1, lanes_, 0}, width);
+    consider(body, {vector, vector, none_, 1, 1, lanes_, 0}, width, waiting(body, vector, vector, none_, width, 1, 1));
     if (limits_.registers == 0) return;
     if (!body.has_sum()) {
       for (size_t row = 0; row < none_ && vector != none_; ++row) {
         if (row == vector || extent(row) < width || !body.transposes(bit(row))) continue;
-        consider(body, {vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0}, width);
+        consider(body, {vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0}, width,
+                 waiting(body, vector, vector, row, width, 1, width));
       }
       return;
     }
@@ -243,11 +298,13 @@ class Search {
         // Without a vector axis the order of the two is of no importance.
         if (row == column ? row != none_ : vector == none_ && row < column) continue;
         if (column == none_ && row == none_) continue;
+        // Of a usual tile; its exact size makes little difference.
+        const double wait = waiting(body, vector, column, row, width, 2, 6);
         for (int32_t columns = 1; columns <= (column == none_ ? 1 : kMostColumns); ++columns) {
           for (int32_t rows = 1; rows <= (row == none_ ? 1 : kMostRows); ++rows) {
             const bool larger = (columns > 1 && columns * width > extent(column)) || (rows > 1 && rows > extent(row));
             if (larger || !body.fits(bit_of(row), rows, bit_of(column), columns, limits_.registers)) break;
-            consider(body, {vector, column, row, columns, rows, lanes_, 0}, width);
+            consider(body, {vector, column, row, columns, rows, lanes_, 0}, width, wait);
           }
         }
       }
@@ -256,7 +313,26 @@ class Search {
 
   Axes bit_of(size_t position) const { return position == none_ ? 0 : bit(position); }
 
-  void consider(const Body& body, NestPlan plan, int64_t width) {
+  // The waiting of the whole nest, with the loops in the order that choose_vector_axis gives them.
+  double waiting(const Body& body, size_t vector, size_t column, size_t row, int64_t width, int64_t columns,
+                 int64_t rows) const {
+    std::vector<Body::Round> tile, outer;
+    const auto axis_of = [&](size_t position) { return kernel_.loops[at(nest_.loops[position])].axis; };
+    const auto add = [&](size_t position, int64_t step, int64_t count) {
+      if (position == none_) return;
+      const int64_t size = std::min(step * count, extent(position));
+      tile.push_back({axis_of(position), size, 1});
+      outer.push_back({axis_of(position), (extent(position) + size - 1) / size, size});
+    };
+    add(row, 1, rows);
+    add(column, column == vector ? width : 1, columns);
+    for (size_t i = none_; i-- > 0;)
+      if (i != row && i != column) outer.push_back({axis_of(i), extent(i), 1});
+    return body.waiting(tile, outer);
+  }
+
+  void consider(const Body& body, NestPlan plan, int64_t width, double waiting) {
+    plan.cost = waiting;
     double others = iterations_;
     std::vector<Part> rows{{1, 1}}, columns{{1, 1}};
     if (plan.row != none_)

@@ -43,7 +43,10 @@ NodeId ElementBuilder::find(const Key& key) const {
 NodeId ElementBuilder::at(ir::ValueId value, const Indices& index) {
   if (const NodeId known = find({value.index, index, predicate_}); known != kNoNode) return known;
   if (const int32_t buffer = input_.buffer_of[value.index]; buffer >= 0) {
-    return load(buffer, linear_index(type(value).shape, index));
+    // A reshape of what is in memory reads the same elements under another shape.
+    const ir::Shape& shape = type(value).shape;
+    if (shape != input_.buffers[static_cast<size_t>(buffer)].shape) return load(buffer, linear_index(shape, index));
+    return load(buffer, index);
   }
   return computed(value, index);
 }
@@ -147,7 +150,11 @@ NodeId ElementBuilder::apply(ir::Op op, ir::DType dtype, std::vector<NodeId> ope
   return place({.kind = NodeKind::apply, .dtype = dtype, .op = op, .operands = std::move(operands)});
 }
 
-NodeId ElementBuilder::load(int32_t buffer, const Affine& element) {
+NodeId ElementBuilder::load(int32_t buffer, const Indices& position) {
+  return load(buffer, linear_index(input_.buffers[static_cast<size_t>(buffer)].shape, position), position);
+}
+
+NodeId ElementBuilder::load(int32_t buffer, const Affine& element, Indices position) {
   const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
   // A load that is inside its buffer everywhere needs no predicate.
   const Interval reach = interval_of(element, kernel_.axes);
@@ -157,8 +164,12 @@ NodeId ElementBuilder::load(int32_t buffer, const Affine& element) {
     const auto found = scope->loads.find(key);
     if (found != scope->loads.end()) return found->second;
   }
-  const NodeId id = place(
-      {.kind = NodeKind::load, .dtype = memory.dtype, .predicate = predicate, .buffer = buffer, .index = element});
+  const NodeId id = place({.kind = NodeKind::load,
+                           .dtype = memory.dtype,
+                           .predicate = predicate,
+                           .buffer = buffer,
+                           .index = element,
+                           .position = std::move(position)});
   scopes_[static_cast<size_t>(node_depth_[static_cast<size_t>(id)])].loads.emplace(key, id);
   return id;
 }
@@ -173,12 +184,14 @@ NodeId ElementBuilder::random(std::vector<NodeId> key, int64_t place_number, con
                 .place = place_number});
 }
 
-void ElementBuilder::store(int32_t buffer, const Affine& element, NodeId value, const ir::SourceLocation& location) {
+void ElementBuilder::store(int32_t buffer, const Indices& position, NodeId value, const ir::SourceLocation& location) {
+  const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
   Node node{.kind = NodeKind::store,
-            .dtype = input_.buffers[static_cast<size_t>(buffer)].dtype,
+            .dtype = memory.dtype,
             .operands = {value},
             .buffer = buffer,
-            .index = element,
+            .index = linear_index(memory.shape, position),
+            .position = position,
             .location = location};
   const NodeId id = kernel_.add_node(std::move(node));
   node_depth_.push_back(0);

@@ -40,9 +40,11 @@ class ElementBuilder {
   NodeId choose(NodeId condition, NodeId a, NodeId b);  // a where the condition holds
   bool is_false(NodeId condition) const;                // known at compile time
   NodeId apply(ir::Op op, ir::DType dtype, std::vector<NodeId> operands);
-  NodeId load(int32_t buffer, const Affine& element);
+  // The element at `position`, or the one with the number `element` where the tensor is read in another shape.
+  NodeId load(int32_t buffer, const Indices& position);
+  NodeId load(int32_t buffer, const Affine& element, Indices position = {});
   NodeId random(std::vector<NodeId> key, int64_t place, const Affine& sample, const Affine& element);
-  void store(int32_t buffer, const Affine& element, NodeId value, const ir::SourceLocation& location);
+  void store(int32_t buffer, const Indices& position, NodeId value, const ir::SourceLocation& location);
 
   // Builds with loads happening only where `predicate` holds too; the value elsewhere is arbitrary.
   NodeId under(NodeId predicate, const std::function<NodeId()>& build);

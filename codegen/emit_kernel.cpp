@@ -85,17 +85,20 @@ class KernelEmitter {
   template <class Visit>
   void at_own_points(NodeId id, const Visit& visit) {
     for (point_ = 0; point_ < points_; ++point_)
-      if (shared_point(id) == point_) visit();
+      if (in_slice() && shared_point(id) == point_) visit();
     point_ = 0;
   }
+
+  bool in_slice() const { return slicing_ == nullptr || coordinate(*slicing_) == slice_; }
 
   // `next()` gives the values of `id` at its own points in their order; the other points share them.
   template <class Next>
   void define(NodeId id, const Next& next) {
     Values values(points_);
+    if (slicing_ != nullptr && slice_ > 0) values = std::move(values_[at(id)]);
     for (point_ = 0; point_ < points_; ++point_) {
       const size_t first = shared_point(id);
-      values[point_] = first == point_ ? next() : values[first];
+      if (in_slice()) values[point_] = first == point_ ? next() : values[first];
     }
     point_ = 0;
     values_[at(id)] = std::move(values);
@@ -219,7 +222,7 @@ class KernelEmitter {
 
   Value* load(const Node& node) {
     llvm::Type* type = memory_type(builder_.getContext(), node.dtype);
-    const Value* condition = node.predicate == kNoNode ? nullptr : value(node.predicate);
+    const Value* condition = node.predicate == kNoNode || node.predicate == given_ ? nullptr : value(node.predicate);
     if (const auto* known = llvm::dyn_cast_or_null<llvm::Constant>(condition)) {
       if (known->isNullValue()) return context_.scalar.constant(0, node.dtype);
       if (known->isAllOnesValue()) condition = nullptr;
@@ -438,18 +441,52 @@ class KernelEmitter {
   void emit(const Block& block) {
     bool fetched = false;
     for (size_t i = 0; i < block.size(); ++i) {
-      const Statement& statement = block[i];
-      if (statement.is_loop) {
-        const bool is_sum = kernel_.loops[at(statement.id)].kind == LoopKind::reduce;
-        if (is_sum && points_ > 1 && !std::exchange(fetched, true)) fetch_ahead(block, i + 1);
-        emit(kernel_.loops[at(statement.id)]);
+      if (!block[i].is_loop) {
+        std::vector<NodeId> nodes;
+        for (; i < block.size() && !block[i].is_loop; ++i) nodes.push_back(block[i].id);
+        --i;
+        emit(nodes);
         continue;
       }
-      const Node& node = kernel_.nodes[at(statement.id)];
-      if (context_.debug_location && node.location.valid())
-        builder_.SetCurrentDebugLocation(context_.debug_location(node.location));
-      emit(node, statement.id);
+      const bool is_sum = kernel_.loops[at(block[i].id)].kind == LoopKind::reduce;
+      if (is_sum && points_ > 1 && !std::exchange(fetched, true)) fetch_ahead(block, i + 1);
+      emit(kernel_.loops[at(block[i].id)]);
     }
+  }
+
+  // Nodes in a row. Where tiles are open, slice by slice of one of them: what is the same for all slices comes first
+  // and stays in registers, so the tile is cut along which that is the least.
+  void emit(const std::vector<NodeId>& nodes) {
+    const auto in_first = [&](const Tile& tile, NodeId id) {
+      return !tile.varies[at(id)] || transposing_tile(kernel_.nodes[at(id)]) != nullptr;
+    };
+    const Tile* best = nullptr;
+    size_t least = 0;
+    for (const Tile& tile : tiles_) {
+      size_t live = 0;
+      for (NodeId id : nodes)
+        if (in_first(tile, id)) at_own_points(id, [&] { ++live; });
+      if (best == nullptr || live < least) best = &tile, least = live;
+    }
+    if (best == nullptr || slicing_ != nullptr) {
+      for (NodeId id : nodes) emit_node(id);
+      return;
+    }
+    for (NodeId id : nodes)
+      if (in_first(*best, id)) emit_node(id);
+    for (slice_ = 0; slice_ < best->count; ++slice_) {
+      slicing_ = best;
+      for (NodeId id : nodes)
+        if (!in_first(*best, id)) emit_node(id);
+      slicing_ = nullptr;
+    }
+  }
+
+  void emit_node(NodeId id) {
+    const Node& node = kernel_.nodes[at(id)];
+    if (context_.debug_location && node.location.valid())
+      builder_.SetCurrentDebugLocation(context_.debug_location(node.location));
+    emit(node, id);
   }
 
   // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update
@@ -581,17 +618,26 @@ class KernelEmitter {
       auto next = now.begin();
       for (NodeId id : ids) define(id, [&] { return *next++; });
     };
+    const Guarded guarded = guarded_parts(loop);
     const auto round = [&](Value* index, const Values& now) {
       axis = index;
       define_all(loop.carried, now);
-      emit(loop.body);
-      Values next;
-      for (size_t i = 0; i < loop.yields.size(); ++i)
-        at_own_points(loop.results[i], [&] {
-          const bool vector = width_of(now[next.size()]) > 1;
-          next.push_back(vector ? wide(loop.yields[i]) : value(loop.yields[i]));
-        });
-      return next;
+      const auto gathered = [&](const auto& node_of) {
+        Values next;
+        for (size_t i = 0; i < loop.yields.size(); ++i)
+          at_own_points(loop.results[i], [&] {
+            const bool vector = width_of(now[next.size()]) > 1;
+            next.push_back(vector ? wide(node_of(i)) : value(node_of(i)));
+          });
+        return next;
+      };
+      if (guarded.condition == kNoNode) {
+        emit(loop.body);
+        return gathered([&](size_t i) { return loop.yields[i]; });
+      }
+      return only_where(guarded, now, [&] {
+        return gathered([&](size_t i) { return kernel_.nodes[at(loop.yields[i])].operands[1]; });
+      });
     };
     if (loop.schedule.unroll) {
       for (int64_t i = 0; i < loop.extent; ++i) carried = round(builder_.getInt64(static_cast<uint64_t>(i)), carried);
@@ -599,6 +645,73 @@ class KernelEmitter {
       carried = counted_loop(loop.extent, carried, round);
     }
     define_all(loop.results, carried);
+  }
+
+  // The body of a sum that changes what it carries only where a condition holds, which is the same for all points and
+  // all elements of a vector: such are the terms of a transposed convolution that need not exist.
+  struct Guarded {
+    NodeId condition = kNoNode;  // none: nothing to jump over
+    Block before, rest;          // what the condition needs; all else but the choice itself
+  };
+
+  Guarded guarded_parts(const Loop& loop) const {
+    Guarded guarded;
+    for (size_t i = 0; i < loop.yields.size(); ++i) {
+      const Node& node = kernel_.nodes[at(loop.yields[i])];
+      const bool keeps =
+          node.kind == NodeKind::apply && node.op == ir::Op::select && node.operands[2] == loop.carried[i];
+      if (!keeps || (i > 0 && node.operands[0] != guarded.condition)) return {};
+      guarded.condition = node.operands[0];
+    }
+    if (guarded.condition == kNoNode || context_.registers != nullptr) return {};
+    if (width_ > 1 && varies_[at(guarded.condition)]) return {};
+    for (const Tile& tile : tiles_)
+      if (tile.varies[at(guarded.condition)]) return {};
+
+    std::vector<bool> needed(kernel_.nodes.size(), false);
+    needed[at(guarded.condition)] = true;
+    for (size_t i = loop.body.size(); i-- > 0;) {
+      const Statement& statement = loop.body[i];
+      if (statement.is_loop) {
+        for (NodeId result : kernel_.loops[at(statement.id)].results)
+          if (needed[at(result)]) return {};
+        guarded.rest.push_back(statement);
+        continue;
+      }
+      if (std::count(loop.yields.begin(), loop.yields.end(), statement.id) > 0) continue;
+      if (needed[at(statement.id)])
+        visit_operands(kernel_, kernel_.nodes[at(statement.id)], [&](NodeId id) { needed[at(id)] = true; });
+      (needed[at(statement.id)] ? guarded.before : guarded.rest).push_back(statement);
+    }
+    std::reverse(guarded.before.begin(), guarded.before.end());
+    std::reverse(guarded.rest.begin(), guarded.rest.end());
+    return guarded;
+  }
+
+  // One round that jumps over its body where the condition does not hold.
+  Values only_where(const Guarded& guarded, const Values& now, const std::function<Values()>& next_values) {
+    emit(guarded.before);
+    llvm::Function* function = builder_.GetInsertBlock()->getParent();
+    llvm::BasicBlock* from = builder_.GetInsertBlock();
+    llvm::BasicBlock* body = llvm::BasicBlock::Create(builder_.getContext(), "term", function);
+    llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "next", function);
+    builder_.CreateCondBr(value(guarded.condition), body, after);
+    builder_.SetInsertPoint(body);
+    const NodeId outer = std::exchange(given_, guarded.condition);
+    emit(guarded.rest);
+    given_ = outer;
+    const Values next = next_values();
+    llvm::BasicBlock* last = builder_.GetInsertBlock();
+    builder_.CreateBr(after);
+    builder_.SetInsertPoint(after);
+    Values merged;
+    for (size_t i = 0; i < now.size(); ++i) {
+      llvm::PHINode* phi = builder_.CreatePHI(now[i]->getType(), 2);
+      phi->addIncoming(now[i], from);
+      phi->addIncoming(next[i], last);
+      merged.push_back(phi);
+    }
+    return merged;
   }
 
   // The lanes side by side in one vector, or one after the other; then the halving tree, which is the same additions.
@@ -748,11 +861,14 @@ class KernelEmitter {
   Values axes_;              // i64; of the axis that fills vectors, its first element's; of a tile, its first point's
   std::vector<Tile> tiles_;  // that are open, outer to inner
   size_t points_ = 1, point_ = 0;
+  const Tile* slicing_ = nullptr;  // only the points at `slice_` of this tile are being emitted
+  size_t slice_ = 0;
   std::vector<bool> varies_;  // with the axis that fills vectors, by node
   Value* base_ = nullptr;     // the address of the node that is being emitted, without what is constant
   int64_t base_offset_ = 0;
   std::map<std::pair<Value*, int>, Value*> splats_;
   const llvm::BasicBlock* splat_block_ = nullptr;
+  NodeId given_ = kNoNode;  // a condition that is known to hold
   int32_t vector_axis_ = -1;
   int width_ = 1;
 };

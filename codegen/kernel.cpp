@@ -43,6 +43,11 @@ Affine shifted(const Affine& a, int64_t distance) {
   return result;
 }
 
+bool overlap(const Buffer& a, const Buffer& b) {
+  return a.storage.space == b.storage.space && a.storage.offset < b.storage.offset + b.bytes() &&
+         b.storage.offset < a.storage.offset + a.bytes();
+}
+
 int32_t Kernel::add_axis(std::string name, int64_t extent, NodeId node) {
   axes.push_back({std::move(name), extent, node});
   return static_cast<int32_t>(axes.size() - 1);

@@ -72,6 +72,7 @@ struct Node {
   NodeId predicate = kNoNode;
   int32_t buffer = -1;
   Affine index;
+  std::vector<Affine> position;  // of a load or store: the index on each axis of the buffer, where it is known
   Affine sample;
   int64_t low = 0, high = 0;
   int64_t place = 0;
@@ -125,16 +126,29 @@ struct Kernel {
   NodeId add_node(Node node);
 };
 
+// In which order the elements of a tensor lie: row-major, or with one axis cut into blocks that are innermost. The axes
+// before `place`, the number of the block, the other axes, and the index inside the block: with axis 1 of [64,512] in
+// blocks of 16 at place 0 an element lies at [i1/16][i0][i1%16]. A block as long as the axis: the axis is innermost.
+struct Layout {
+  int32_t axis = -1;  // -1: row-major
+  int32_t place = 0;  // 0 ... axis
+  int64_t block = 1;  // divides the axis
+  bool operator==(const Layout&) const = default;
+};
+
 // A tensor in memory.
 struct Buffer {
   std::string name;
   ir::Storage storage;
   ir::DType dtype = ir::DType::f32;
   ir::Shape shape;
-  std::vector<int64_t> strides;  // of each axis, in elements; empty: row-major
+  Layout layout;
   int64_t elements() const { return ir::Type{dtype, shape}.elements(); }
   int64_t bytes() const { return elements() * ir::dtype_bytes(dtype); }
 };
+
+// Whether the two have bytes in common.
+bool overlap(const Buffer& a, const Buffer& b);
 
 // Arena bytes that the host writes before the first step: the tables of the program.
 struct InitialBytes {

@@ -18,10 +18,8 @@ class Printer {
          program_.resident ? ", resident" : "");
     ++depth_;
     for (const Buffer& buffer : program_.buffers) {
-      std::string strides;
-      if (!buffer.strides.empty()) strides = fmt::format(", strides [{}]", fmt::join(buffer.strides, ", "));
       line("buffer {} = {} + {} : {}{}", buffer.name, ir::space_name(buffer.storage.space), buffer.storage.offset,
-           ir::to_string(ir::Type{buffer.dtype, buffer.shape}), strides);
+           ir::to_string(ir::Type{buffer.dtype, buffer.shape}), layout(buffer));
     }
     for (const InitialBytes& initial : program_.initial)
       line("table at arena + {}: {} bytes", initial.offset, initial.bytes.size());
@@ -41,6 +39,13 @@ class Printer {
   }
 
  private:
+  static std::string layout(const Buffer& buffer) {
+    const auto& [axis, place, block] = buffer.layout;
+    if (axis < 0) return {};
+    if (block == buffer.shape[static_cast<size_t>(axis)]) return fmt::format(", axis {} innermost", axis);
+    return fmt::format(", axis {} in blocks of {} before axis {}", axis, block, place);
+  }
+
   template <class... Args>
   void line(fmt::format_string<Args...> form, Args&&... args) {
     text_.append(static_cast<size_t>(depth_) * 2, ' ');

@@ -219,10 +219,6 @@ class Verifier {
           if (node.kind == NodeKind::store) stores.push_back(&node);
         },
         [](int32_t) {});
-    const auto overlap = [](const Buffer& a, const Buffer& b) {
-      return a.storage.space == b.storage.space && a.storage.offset < b.storage.offset + b.bytes() &&
-             b.storage.offset < a.storage.offset + a.bytes();
-    };
     for (size_t i = 0; i < stores.size(); ++i) {
       const Buffer& stored = program_.buffers[at(stores[i]->buffer)];
       for (const Node* load : loads) {

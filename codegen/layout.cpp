@@ -1,121 +1,265 @@
 // The order of axes of the tensors that only kernels see (schedule.h). Row-major order is what the program's host reads
 // and writes; in the arena nobody else looks, and the axis that fills the vectors of those who read and write a tensor
-// is best the innermost.
+// is best the innermost, in blocks where all that a sum reads at once shall lie close together.
+#include "codegen/layout.h"
+
 #include <algorithm>
+#include <numeric>
 
 #include "codegen/cost.h"
 #include "codegen/element_builder.h"
 
 namespace gradc::codegen {
 
-std::vector<int64_t> strides_with(const ir::Shape& shape, size_t innermost) {
-  std::vector<int64_t> strides(shape.size());
-  strides[innermost] = 1;
-  int64_t stride = shape[innermost];
-  for (size_t axis = shape.size(); axis-- > 0;) {
-    if (axis == innermost) continue;
-    strides[axis] = stride;
-    stride *= shape[axis];
+namespace {
+
+constexpr int kSweeps = 2;
+
+size_t at(int32_t id) { return static_cast<size_t>(id); }
+
+int64_t product(const ir::Shape& shape, size_t first, size_t last) {
+  int64_t result = 1;
+  for (size_t i = first; i < last; ++i) result *= shape[i];
+  return result;
+}
+
+// index / block and index % block, where the remainder stays in one block whatever the axes are.
+bool divide(const Affine& index, int64_t block, const Kernel& kernel, Affine& quotient, Affine& rest) {
+  rest.constant = (index.constant % block + block) % block;
+  quotient.constant = (index.constant - rest.constant) / block;
+  for (const Affine::Term& term : index.terms) {
+    const bool whole = term.stride % block == 0;
+    (whole ? quotient : rest).terms.push_back({term.axis, whole ? term.stride / block : term.stride});
   }
-  return strides;
+  const Interval reach = interval_of(rest, kernel.axes);
+  return reach.low >= 0 && reach.high < block;
+}
+
+}  // namespace
+
+std::vector<Layout> other_layouts(const ir::Shape& shape) {
+  std::vector<Layout> layouts;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const int32_t axis = static_cast<int32_t>(i);
+    const int64_t behind = product(shape, i + 1, shape.size());
+    if (shape[i] < 2) continue;
+    if (behind > 1) layouts.push_back({axis, axis, shape[i]});
+    if (shape[i] % kBlock != 0 || shape[i] == kBlock) continue;
+    for (int32_t place = axis; place >= 0; --place) {
+      // Axes of extent 1 make no difference, nor does a block in its place at the end.
+      if (place < axis && shape[at(place)] == 1) continue;
+      if (place == axis && behind == 1) continue;
+      if (place == axis || place == axis - 1 || place == 0) layouts.push_back({axis, place, kBlock});
+    }
+  }
+  return layouts;
+}
+
+Place place_of(const Node& node) { return {node.index, node.position, node.predicate != kNoNode}; }
+
+std::optional<Affine> element_at(const Layout& layout, const ir::Shape& shape, const Place& place,
+                                 const Kernel& kernel) {
+  if (layout.axis < 0) return place.index;
+  const size_t axis = at(layout.axis), cut = at(layout.place), rank = shape.size();
+  // The axes before the block's number, those between it and the cut axis, the cut axis, the axes behind it.
+  const ir::Shape parts{product(shape, 0, cut), product(shape, cut, axis), shape[axis], product(shape, axis + 1, rank)};
+  Indices index;
+  if (place.position.size() == rank) {
+    const auto linear = [&](size_t first, size_t last) {
+      const ir::Shape extents(shape.begin() + static_cast<std::ptrdiff_t>(first),
+                              shape.begin() + static_cast<std::ptrdiff_t>(last));
+      const Indices own(place.position.begin() + static_cast<std::ptrdiff_t>(first),
+                        place.position.begin() + static_cast<std::ptrdiff_t>(last));
+      return linear_index(extents, own);
+    };
+    index = {linear(0, cut), linear(cut, axis), place.position[axis], linear(axis + 1, rank)};
+  } else {
+    // Under a predicate the parts of a number that is outside the tensor would be others.
+    if (!place.predicate) index = split_index(parts, place.index, kernel);
+    if (index.empty()) return std::nullopt;
+  }
+  Affine block, inside;
+  if (!divide(index[2], layout.block, kernel, block, inside)) {
+    if (layout.block != shape[axis]) return std::nullopt;
+    block = {}, inside = index[2];
+  }
+  const int64_t behind = parts[3] * layout.block, between = parts[1] * behind;
+  Affine result = sum(inside, scaled(index[3], layout.block));
+  result = sum(result, scaled(index[1], behind));
+  result = sum(result, scaled(block, between));
+  return sum(result, scaled(index[0], between * (parts[2] / layout.block)));
 }
 
 namespace {
 
-size_t at(int32_t id) { return static_cast<size_t>(id); }
+// All that the cost depends on, as bytes.
+class Description {
+ public:
+  explicit Description(const Kernel& kernel) {
+    for (const Axis& axis : kernel.axes) add(axis.extent), add(axis.node);
+    for (const Node& node : kernel.nodes) {
+      add(static_cast<int64_t>(node.kind) << 16 | static_cast<int64_t>(node.dtype) << 8 |
+          static_cast<int64_t>(node.op));
+      add(node.operands);
+      add(node.predicate);
+      add(node.index);
+      add(node.sample);
+    }
+    for (const Loop& loop : kernel.loops) {
+      add(static_cast<int64_t>(loop.kind) << 32 | loop.axis);
+      add(loop.extent);
+      for (const std::vector<NodeId>* ids : {&loop.inits, &loop.carried, &loop.yields, &loop.results}) add(*ids);
+      add(loop.body);
+    }
+    add(kernel.body);
+  }
+  std::string take() { return std::move(bytes_); }
+
+ private:
+  void add(int64_t number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
+  void add(const std::vector<NodeId>& ids) {
+    add(static_cast<int64_t>(ids.size()));
+    for (NodeId id : ids) add(id);
+  }
+  void add(const Affine& index) {
+    add(static_cast<int64_t>(index.terms.size()));
+    add(index.constant);
+    for (const Affine::Term& term : index.terms) add(term.axis), add(term.stride);
+  }
+  void add(const Block& block) {
+    add(static_cast<int64_t>(block.size()));
+    for (const Statement& statement : block) add(int64_t{statement.is_loop} << 32 | statement.id);
+  }
+
+  std::string bytes_;
+};
+
+}  // namespace
+
+double KernelCosts::of(const Kernel& kernel) {
+  const auto [found, inserted] = known_.try_emplace(Description(kernel).take(), 0);
+  if (!inserted) return found->second;
+  Kernel copy = kernel;
+  std::vector<Nest> nests = take_nests(copy);
+  for (Nest& nest : nests) {
+    merge_axes(copy, nest);
+    found->second += best_plan(copy, nest, limits_).cost;
+  }
+  return found->second;
+}
+
+namespace {
 
 class Layouts {
  public:
-  Layouts(KernelProgram& program, const ScheduleLimits& limits) : program_(program), limits_(limits) {}
+  Layouts(KernelProgram& program, KernelCosts& kernel_costs) : program_(program), kernel_costs_(kernel_costs) {}
 
+  // Tensors are improved one by one, which finds no change that pays only for several at once. So it is tried from two
+  // starts: row-major, and with the first axis, that of the samples, in blocks.
   void run() {
     find_accesses();
     for (size_t i = 0; i < program_.buffers.size(); ++i)
-      if (is_free(program_.buffers[i])) choose(i);
+      if (is_free(program_.buffers[i])) free_.push_back(i);
+    const double rows = improve();
+    std::vector<Layout> kept;
+    for (size_t buffer : free_) kept.push_back(program_.buffers[buffer].layout);
+    for (size_t buffer : free_)
+      if (program_.buffers[buffer].shape[0] % kBlock != 0 || !apply(buffer, {0, 0, kBlock})) apply(buffer, {});
+    if (improve() < rows) return;
+    for (size_t i = 0; i < free_.size(); ++i) apply(free_[i], kept[i]);
   }
 
  private:
   struct Access {
     size_t kernel;
     NodeId node;
-    Indices index;  // one for each axis of the buffer
+    Place place;
   };
 
   void find_accesses() {
     accesses_.resize(program_.buffers.size());
-    fixed_.resize(program_.buffers.size(), false);
     for (size_t k = 0; k < program_.kernels.size(); ++k) {
-      Kernel& kernel = program_.kernels[k];
+      const Kernel& kernel = program_.kernels[k];
       for (size_t n = 0; n < kernel.nodes.size(); ++n) {
         const Node& node = kernel.nodes[n];
         if (node.kind != NodeKind::load && node.kind != NodeKind::store) continue;
-        const Buffer& buffer = program_.buffers[at(node.buffer)];
-        // Through a reshape, or under a predicate, an address may not tell the index on every axis.
-        Indices index = split_index(buffer.shape, node.index, kernel);
-        if (index.size() != buffer.shape.size() || node.predicate != kNoNode) fixed_[at(node.buffer)] = true;
-        accesses_[at(node.buffer)].push_back({k, static_cast<NodeId>(n), std::move(index)});
+        accesses_[at(node.buffer)].push_back({k, static_cast<NodeId>(n), place_of(node)});
       }
     }
   }
 
   bool is_free(const Buffer& buffer) const {
-    const size_t index = static_cast<size_t>(&buffer - program_.buffers.data());
     const auto is_table = [&](const InitialBytes& initial) { return initial.offset == buffer.storage.offset; };
     const auto wide =
         std::count_if(buffer.shape.begin(), buffer.shape.end(), [](int64_t extent) { return extent > 1; });
-    return buffer.storage.space == ir::Space::arena && buffer.strides.empty() && wide > 1 && !fixed_[index] &&
+    return buffer.storage.space == ir::Space::arena && buffer.layout.axis < 0 && wide > 1 &&
            std::none_of(program_.initial.begin(), program_.initial.end(), is_table);
   }
 
-  void apply(size_t buffer, const std::vector<int64_t>& strides) {
-    for (const Access& access : accesses_[buffer]) {
-      Affine index;
-      for (size_t axis = 0; axis < strides.size(); ++axis)
-        index = sum(index, scaled(access.index[axis], strides[axis]));
-      program_.kernels[access.kernel].nodes[at(access.node)].index = std::move(index);
-    }
-    program_.buffers[buffer].strides = strides;
+  double improve() {
+    costs_.clear();
+    for (const Kernel& kernel : program_.kernels) costs_.push_back(kernel_costs_.of(kernel));
+    for (int sweep = 0; sweep < kSweeps; ++sweep)
+      for (size_t buffer : free_) choose(buffer);
+    return std::accumulate(costs_.begin(), costs_.end(), 0.0);
   }
 
-  double cost(size_t buffer) {
-    double total = 0;
-    size_t last = program_.kernels.size();
+  bool apply(size_t buffer, const Layout& layout) {
+    std::vector<Affine> elements;
     for (const Access& access : accesses_[buffer]) {
-      if (access.kernel == last) continue;
-      last = access.kernel;
-      Kernel& kernel = program_.kernels[last];
-      std::vector<Nest> nests = take_nests(kernel);
-      for (const Nest& nest : nests) total += best_plan(kernel, nest, limits_).cost;
-      put_nests(kernel, std::move(nests));
+      std::optional<Affine> element =
+          element_at(layout, program_.buffers[buffer].shape, access.place, program_.kernels[access.kernel]);
+      if (!element) return false;
+      elements.push_back(std::move(*element));
+    }
+    for (size_t i = 0; i < elements.size(); ++i) {
+      const Access& access = accesses_[buffer][i];
+      program_.kernels[access.kernel].nodes[at(access.node)].index = std::move(elements[i]);
+    }
+    program_.buffers[buffer].layout = layout;
+    return true;
+  }
+
+  // Of the kernels that see the buffer, one after the other in `costs`.
+  double cost(size_t buffer, std::vector<std::pair<size_t, double>>& costs) {
+    costs.clear();
+    double total = 0;
+    for (const Access& access : accesses_[buffer]) {
+      if (!costs.empty() && costs.back().first == access.kernel) continue;
+      costs.emplace_back(access.kernel, kernel_costs_.of(program_.kernels[access.kernel]));
+      total += costs.back().second;
     }
     return total;
   }
 
   void choose(size_t buffer) {
-    const ir::Shape shape = program_.buffers[buffer].shape;
-    const size_t row_major = shape.size() - 1;
-    double best = cost(buffer);
-    size_t innermost = row_major;
-    for (size_t axis = 0; axis < row_major; ++axis) {
-      if (shape[axis] < 2) continue;
-      apply(buffer, strides_with(shape, axis));
-      const double now = cost(buffer);
-      if (now < best) best = now, innermost = axis;
+    const Layout old = program_.buffers[buffer].layout;
+    Layout best = old;
+    std::vector<std::pair<size_t, double>> costs, best_costs;
+    double least = 0;
+    for (size_t i = 0; i < accesses_[buffer].size(); ++i)
+      if (i == 0 || accesses_[buffer][i].kernel != accesses_[buffer][i - 1].kernel)
+        least += costs_[accesses_[buffer][i].kernel];
+    std::vector<Layout> layouts = other_layouts(program_.buffers[buffer].shape);
+    layouts.push_back({});
+    for (const Layout& layout : layouts) {
+      if (layout == old || !apply(buffer, layout)) continue;
+      const double now = cost(buffer, costs);
+      if (now < least) least = now, best = layout, best_costs = costs;
     }
-    apply(buffer, strides_with(shape, innermost));
-    if (innermost == row_major) program_.buffers[buffer].strides.clear();
+    apply(buffer, best);
+    for (const auto& [kernel, now] : best_costs) costs_[kernel] = now;
   }
 
   KernelProgram& program_;
-  const ScheduleLimits& limits_;
-  std::vector<std::vector<Access>> accesses_;  // by buffer
-  std::vector<bool> fixed_;
+  KernelCosts& kernel_costs_;
+  std::vector<std::vector<Access>> accesses_;  // by buffer, kernels ascending
+  std::vector<size_t> free_;                   // buffers whose layout is ours
+  std::vector<double> costs_;                  // by kernel, as things stand
 };
 
 }  // namespace
 
-void choose_layouts(KernelProgram& program, const ScheduleLimits& limits) {
-  if (limits.width > 1) Layouts(program, limits).run();
-}
+void choose_layouts(KernelProgram& program, KernelCosts& costs) { Layouts(program, costs).run(); }
 
 }  // namespace gradc::codegen

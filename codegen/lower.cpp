@@ -148,7 +148,7 @@ class Lowering {
     for (uint32_t id : members) nodes.push_back(builder.computed({id}, index));
     // Last, because a value may replace an argument that the others still read.
     for (size_t i = 0; i < members.size(); ++i)
-      builder.store(buffer_of_[members[i]], linear_index(shape, index), nodes[i], func_.values[members[i]].location);
+      builder.store(buffer_of_[members[i]], index, nodes[i], func_.values[members[i]].location);
     if (!builder.error().empty()) return builder.error();
 
     Nest nest;

@@ -3,9 +3,10 @@
 // the right order from the start.
 #include <algorithm>
 
-#include "codegen/cost.h"
 #include "codegen/element_builder.h"
+#include "codegen/layout.h"
 #include "ir/attr.h"
+#include "ir/ensure.h"
 
 namespace gradc::codegen {
 
@@ -13,48 +14,47 @@ namespace {
 
 constexpr double kLeastGain = 0.9;  // the reader and the copy together cost at most this share of before
 constexpr int64_t kAlignment = 64;
+constexpr size_t kMostOperands = 16;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
-
-double cost_of(Kernel& kernel, const ScheduleLimits& limits) {
-  std::vector<Nest> nests = take_nests(kernel);
-  double cost = 0;
-  for (const Nest& nest : nests) cost += best_plan(kernel, nest, limits).cost;
-  put_nests(kernel, std::move(nests));
-  return cost;
-}
 
 bool has_sum(const Kernel& kernel) {
   return std::any_of(kernel.loops.begin(), kernel.loops.end(),
                      [](const Loop& loop) { return loop.kind == LoopKind::reduce || loop.kind == LoopKind::lanes; });
 }
 
-Affine with_strides(const Indices& index, const std::vector<int64_t>& strides) {
-  Affine result;
-  for (size_t axis = 0; axis < strides.size(); ++axis) result = sum(result, scaled(index[axis], strides[axis]));
-  return result;
-}
-
 class Packing {
  public:
-  Packing(KernelProgram& program, const ScheduleLimits& limits) : program_(program), limits_(limits) {}
+  Packing(KernelProgram& program, KernelCosts& costs, bool arena) : program_(program), costs_(costs), arena_(arena) {}
 
   void run() {
-    const int64_t start = (program_.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
     std::vector<Kernel> kernels = std::move(program_.kernels);
     program_.kernels.clear();
+    sources_ = program_.buffers.size();
     for (Kernel& kernel : kernels) {
-      // The copies for one reader live as long as it runs.
-      end_ = start;
       if (has_sum(kernel)) pack_for(kernel);
       program_.kernels.push_back(std::move(kernel));
+      forget_stored(program_.kernels.back());
     }
+    place_copies();
   }
 
  private:
   struct Load {
     NodeId node;
-    Indices index;  // one for each axis of the buffer
+    Place place;
+  };
+  struct Operand {
+    int32_t buffer;
+    std::vector<Load> loads;
+    Layout layout;     // in which the kernel shall read it
+    double copy_cost;  // what bringing it into that layout costs
+  };
+  struct Copy {
+    int32_t source, packed;
+    Layout layout;
+    bool valid;
+    size_t first, last;  // kernels that need it
   };
 
   void pack_for(Kernel& kernel) {
@@ -63,71 +63,130 @@ class Packing {
       if (node.kind != NodeKind::load || std::count(buffers.begin(), buffers.end(), node.buffer) > 0) continue;
       buffers.push_back(node.buffer);
     }
+    std::vector<Operand> operands;
     for (int32_t buffer : buffers) {
-      const Buffer source = program_.buffers[at(buffer)];
-      const bool fixed = source.storage.space != ir::Space::arena;
+      const Buffer& source = program_.buffers[at(buffer)];
       const auto wide = std::count_if(source.shape.begin(), source.shape.end(), [](int64_t n) { return n > 1; });
-      if (!fixed || wide < 2) continue;
-      if (std::vector<Load> loads = loads_of(kernel, buffer); !loads.empty()) choose(kernel, buffer, loads);
+      if ((source.storage.space == ir::Space::arena) != arena_ || wide < 2 || at(buffer) >= sources_) continue;
+      std::vector<Load> loads = loads_of(kernel, buffer);
+      if (!loads.empty()) operands.push_back({buffer, std::move(loads), source.layout, 0});
     }
+    if (operands.empty()) return;
+    choose(kernel, operands);
+    for (const Operand& operand : operands)
+      if (operand.layout != program_.buffers[at(operand.buffer)].layout) use_copy(kernel, operand);
   }
 
-  // Empty where one of them cannot be told axis by axis, or the kernel stores to the same bytes.
+  // Empty where one of them is at an index that is computed, or the kernel stores to the same bytes.
   std::vector<Load> loads_of(const Kernel& kernel, int32_t buffer) const {
     std::vector<Load> loads;
     const Buffer& source = program_.buffers[at(buffer)];
     for (size_t n = 0; n < kernel.nodes.size(); ++n) {
       const Node& node = kernel.nodes[n];
-      if (node.kind == NodeKind::store && program_.buffers[at(node.buffer)].storage.space == source.storage.space) {
-        const Buffer& stored = program_.buffers[at(node.buffer)];
-        if (stored.storage.offset < source.storage.offset + source.bytes() &&
-            source.storage.offset < stored.storage.offset + stored.bytes())
-          return {};
-      }
+      if (node.kind == NodeKind::store && overlap(program_.buffers[at(node.buffer)], source)) return {};
       if (node.kind != NodeKind::load || node.buffer != buffer) continue;
-      if (node.predicate != kNoNode || kernel.is_dynamic(node.index)) return {};
-      Indices index = split_index(source.shape, node.index, kernel);
-      if (index.size() != source.shape.size()) return {};
-      loads.push_back({static_cast<NodeId>(n), std::move(index)});
+      if (kernel.is_dynamic(node.index) || (arena_ && node.position.empty())) return {};
+      loads.push_back({static_cast<NodeId>(n), place_of(node)});
     }
     return loads;
   }
 
-  void choose(Kernel& kernel, int32_t buffer, const std::vector<Load>& loads) {
-    const ir::Shape shape = program_.buffers[at(buffer)].shape;
-    const double before = cost_of(kernel, limits_);
-    double best = before * kLeastGain;
-    std::vector<int64_t> chosen;
-    for (size_t axis = 0; axis + 1 < shape.size(); ++axis) {
-      if (shape[axis] < 2) continue;
-      const std::vector<int64_t> strides = strides_with(shape, axis);
-      for (const Load& load : loads) kernel.nodes[at(load.node)].index = with_strides(load.index, strides);
-      Kernel copy = copy_kernel(buffer, buffer, strides, kernel.location);
-      const double cost = cost_of(kernel, limits_) + cost_of(copy, limits_);
-      if (cost < best) best = cost, chosen = strides;
+  bool apply(Kernel& kernel, int32_t buffer, const std::vector<Load>& loads, const Layout& layout) const {
+    std::vector<Affine> elements;
+    for (const Load& load : loads) {
+      std::optional<Affine> element = element_at(layout, program_.buffers[at(buffer)].shape, load.place, kernel);
+      if (!element) return false;
+      elements.push_back(std::move(*element));
     }
-    const std::vector<int64_t> strides = chosen.empty() ? ir::row_major_strides(shape) : chosen;
-    for (const Load& load : loads) kernel.nodes[at(load.node)].index = with_strides(load.index, strides);
-    if (chosen.empty()) return;
-    Buffer packed = program_.buffers[at(buffer)];
-    packed.name += ".packed";
-    packed.storage = {ir::Space::arena, end_};
-    packed.strides = chosen;
-    end_ += (packed.bytes() + kAlignment - 1) / kAlignment * kAlignment;
-    program_.arena_bytes = std::max(program_.arena_bytes, end_);
-    program_.buffers.push_back(std::move(packed));
-    const int32_t target = static_cast<int32_t>(program_.buffers.size() - 1);
-    for (const Load& load : loads) kernel.nodes[at(load.node)].buffer = target;
-    program_.kernels.push_back(copy_kernel(buffer, target, chosen, kernel.location));
+    for (size_t i = 0; i < loads.size(); ++i) kernel.nodes[at(loads[i].node)].index = std::move(elements[i]);
+    return true;
   }
 
-  Kernel copy_kernel(int32_t from, int32_t to, const std::vector<int64_t>& strides,
-                     const ir::SourceLocation& location) const {
+  // One operand after the other, until none wants another layout: the best for one depends on those of the others.
+  void choose(Kernel& kernel, std::vector<Operand>& operands) {
+    constexpr int kSweeps = 3;
+    double best = costs_.of(kernel) * kLeastGain, copies = 0;
+    for (int sweep = 0; sweep < kSweeps; ++sweep) {
+      bool changed = false;
+      for (Operand& operand : operands) {
+        const Layout own = program_.buffers[at(operand.buffer)].layout, old = operand.layout;
+        const double others = copies - operand.copy_cost;
+        std::vector<Layout> layouts = other_layouts(program_.buffers[at(operand.buffer)].shape);
+        layouts.push_back(own);
+        for (const Layout& layout : layouts) {
+          if (layout == old || !apply(kernel, operand.buffer, operand.loads, layout)) continue;
+          const bool is_there = layout == own || find_copy(operand.buffer, layout) != nullptr;
+          const double copy =
+              is_there ? 0 : costs_.of(copy_kernel(operand.buffer, operand.buffer, layout, kernel.location));
+          const double cost = costs_.of(kernel) + others + copy;
+          if (cost >= best) continue;
+          best = cost, copies = others + copy, changed = true;
+          operand.layout = layout, operand.copy_cost = copy;
+        }
+        apply(kernel, operand.buffer, operand.loads, operand.layout);
+      }
+      if (!changed) break;
+    }
+  }
+
+  Copy* find_copy(int32_t source, const Layout& layout) {
+    for (Copy& copy : copies_)
+      if (copy.valid && copy.source == source && copy.layout == layout) return &copy;
+    return nullptr;
+  }
+
+  void use_copy(Kernel& kernel, const Operand& operand) {
+    Copy* copy = find_copy(operand.buffer, operand.layout);
+    if (copy == nullptr) {
+      Buffer packed = program_.buffers[at(operand.buffer)];
+      packed.name += ".packed";
+      packed.layout = operand.layout;
+      program_.buffers.push_back(std::move(packed));
+      const int32_t target = static_cast<int32_t>(program_.buffers.size() - 1);
+      copies_.push_back({operand.buffer, target, operand.layout, true, program_.kernels.size(), 0});
+      copy = &copies_.back();
+      program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
+    }
+    // Further copies for the same kernel may come between.
+    copy->last = program_.kernels.size() + kMostOperands;
+    for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
+  }
+
+  // What a kernel overwrites has no valid copy any more.
+  void forget_stored(const Kernel& kernel) {
+    for (Copy& copy : copies_) {
+      const Buffer& source = program_.buffers[at(copy.source)];
+      for (const Node& node : kernel.nodes)
+        if (node.kind == NodeKind::store && overlap(program_.buffers[at(node.buffer)], source)) copy.valid = false;
+    }
+  }
+
+  // Behind all else in the arena; copies that are not needed at the same time may share bytes.
+  void place_copies() {
+    const int64_t start = (program_.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
+    for (size_t i = 0; i < copies_.size(); ++i) {
+      Buffer& packed = program_.buffers[at(copies_[i].packed)];
+      packed.storage = {ir::Space::arena, start};
+      bool moved = true;
+      while (moved) {
+        moved = false;
+        for (size_t k = 0; k < i; ++k) {
+          const Buffer& other = program_.buffers[at(copies_[k].packed)];
+          const bool together = copies_[k].first <= copies_[i].last && copies_[i].first <= copies_[k].last;
+          if (!together || !overlap(packed, other)) continue;
+          packed.storage.offset = (other.storage.offset + other.bytes() + kAlignment - 1) / kAlignment * kAlignment;
+          moved = true;
+        }
+      }
+      program_.arena_bytes = std::max(program_.arena_bytes, packed.storage.offset + packed.bytes());
+    }
+  }
+
+  Kernel copy_kernel(int32_t from, int32_t to, const Layout& layout, const ir::SourceLocation& location) const {
     const Buffer& source = program_.buffers[at(from)];
     Kernel kernel;
     kernel.location = location;
     Indices index;
-    Nest nest;
     for (int64_t extent : source.shape) {
       if (extent == 1) {
         index.emplace_back();
@@ -136,35 +195,42 @@ class Packing {
       const int32_t axis = kernel.add_axis("i" + std::to_string(kernel.axes.size()), extent);
       index.push_back(axis_index(axis));
       kernel.loops.push_back({.kind = LoopKind::parallel, .axis = axis, .extent = extent, .location = location});
-      nest.loops.push_back(static_cast<int32_t>(kernel.loops.size() - 1));
     }
-    const NodeId load = kernel.add_node({.kind = NodeKind::load,
-                                         .dtype = source.dtype,
-                                         .buffer = from,
-                                         .index = linear_index(source.shape, index),
-                                         .location = location});
-    const NodeId store = kernel.add_node({.kind = NodeKind::store,
-                                          .dtype = source.dtype,
-                                          .operands = {load},
-                                          .buffer = to,
-                                          .index = with_strides(index, strides),
-                                          .location = location});
-    nest.body = {{false, load}, {false, store}};
-    std::vector<Nest> nests;
-    nests.push_back(std::move(nest));
-    put_nests(kernel, std::move(nests));
+    Node load{.kind = NodeKind::load,
+              .dtype = source.dtype,
+              .buffer = from,
+              .index = linear_index(source.shape, index),
+              .position = index,
+              .location = location};
+    Node store = load;
+    store.kind = NodeKind::store;
+    store.buffer = to;
+    store.operands = {kernel.add_node(std::move(load))};
+    const NodeId stored = kernel.add_node(std::move(store));
+    Block body{{false, stored - 1}, {false, stored}};
+    for (size_t i = kernel.loops.size(); i-- > 0;) {
+      kernel.loops[i].body = std::move(body);
+      body = {{true, static_cast<int32_t>(i)}};
+    }
+    kernel.body = std::move(body);
+    cut_axes(kernel);
+    for (const auto& [node, order] : {std::pair{stored - 1, source.layout}, std::pair{stored, layout}}) {
+      const std::optional<Affine> element = element_at(order, source.shape, place_of(kernel.nodes[at(node)]), kernel);
+      ENSURE(element.has_value(), "a copy has a layout that does not fit its shape");
+      kernel.nodes[at(node)].index = *element;
+    }
     return kernel;
   }
 
   KernelProgram& program_;
-  const ScheduleLimits& limits_;
-  int64_t end_ = 0;  // of the arena as far as it is in use for one reader
+  KernelCosts& costs_;
+  bool arena_;
+  size_t sources_ = 0;  // buffers that were there before
+  std::vector<Copy> copies_;
 };
 
 }  // namespace
 
-void pack_operands(KernelProgram& program, const ScheduleLimits& limits) {
-  if (limits.width > 1 && limits.registers > 0) Packing(program, limits).run();
-}
+void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena) { Packing(program, costs, arena).run(); }
 
 }  // namespace gradc::codegen

@@ -1,5 +1,7 @@
 #include "codegen/schedule.h"
 
+#include "codegen/layout.h"
+
 #include <algorithm>
 #include <functional>
 #include <limits>
@@ -115,8 +117,13 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
   }
   const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
                               target.vector_floats, options.unroll ? target.vector_registers : 0};
-  pack_operands(program, limits);
-  choose_layouts(program, limits);
+  if (limits.width > 1) {
+    KernelCosts costs(limits);
+    for (Kernel& kernel : program.kernels) cut_axes(kernel);
+    if (limits.registers > 0) pack_operands(program, costs, false);
+    choose_layouts(program, costs);
+    if (limits.registers > 0) pack_operands(program, costs, true);
+  }
   for (Kernel& kernel : program.kernels) {
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {

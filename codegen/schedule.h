@@ -4,7 +4,8 @@
 // The choice follows the strides of the loads and stores and the work inside the loops, nothing else:
 //   pack     operands of sums whose elements are not neighbours where the vectors want them to be are copied (pack.cpp)
 //   layout   tensors in the arena get the order of axes that makes the vectors' elements neighbours (layout.cpp)
-//   merge    two adjacent parallel axes through which every address runs as through one become one
+//   cut      every axis of a multiple of 16 is two: its blocks of 16, and the place inside a block (axes.cpp)
+//   merge    two adjacent axes through which every address runs as through one become one again
 //   vector   the parallel axis with the least estimated work per element is done W at a time
 //   tile     a sum keeps a tile of results in registers: rows of one axis, vectors of another, so that what it loads is
 //            used for several results (cost.h)
@@ -26,19 +27,23 @@ struct ScheduleLimits {
 
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target);
 
+class KernelCosts;  // layout.h
+
 // One nest of perfectly nested parallel loops, as lowering makes them: outer to inner, and the body of the innermost.
 struct Nest {
   std::vector<int32_t> loops;
   Block body;
 };
-// Row-major strides with the axis `innermost` moved behind the others.
-std::vector<int64_t> strides_with(const ir::Shape& shape, size_t innermost);
 
 std::vector<Nest> take_nests(Kernel& kernel);
 void put_nests(Kernel& kernel, std::vector<Nest> nests);
 
-void pack_operands(KernelProgram& program, const ScheduleLimits& limits);
-void choose_layouts(KernelProgram& program, const ScheduleLimits& limits);
+// Of tensors in the arena, whose layout was chosen before, or of all others.
+void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena);
+void choose_layouts(KernelProgram& program, KernelCosts& costs);
+// Cuts every loop over a multiple of 16 in two, so that addresses may run block by block.
+void cut_axes(Kernel& kernel);
+// Joins loops, one right inside the other, through which every address runs as through one.
 void merge_axes(Kernel& kernel, Nest& nest);
 void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits);
 // Moves what a sum does not need behind it, so that it does not take up registers while the sum runs.
@@ -60,6 +65,16 @@ void walk(const Kernel& kernel, const Block& block, const VisitNode& visit, cons
     visit_loop(statement.id);
     walk(kernel, kernel.loops[static_cast<size_t>(statement.id)].body, visit, visit_loop);
   }
+}
+
+// Calls visit(node id) for every value that a node needs: operands, predicate, and what its dynamic axes are.
+template <class Visit>
+void visit_operands(const Kernel& kernel, const Node& node, const Visit& visit) {
+  for (NodeId operand : node.operands) visit(operand);
+  if (node.predicate != kNoNode) visit(node.predicate);
+  for (const Affine* index : {&node.index, &node.sample})
+    for (const Affine::Term& term : index->terms)
+      if (const NodeId dynamic = kernel.axes[static_cast<size_t>(term.axis)].node; dynamic != kNoNode) visit(dynamic);
 }
 
 }  // namespace gradc::codegen

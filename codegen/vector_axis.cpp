@@ -1,6 +1,5 @@
-// Which axes of a nest become one, and which one fills the vectors (schedule.h).
+// Which axis of a nest fills the vectors, and which make a tile (schedule.h).
 #include <algorithm>
-#include <functional>
 
 #include "codegen/cost.h"
 #include "ir/attr.h"
@@ -11,40 +10,7 @@ namespace {
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
-bool always(const Kernel& kernel, const Block& block, const std::function<bool(const Node&)>& holds) {
-  bool result = true;
-  walk(kernel, block, [&](NodeId id) { result = result && holds(kernel.nodes[at(id)]); }, [](int32_t) {});
-  return result;
-}
-
-void drop_axis(Affine& index, int32_t axis) {
-  std::erase_if(index.terms, [&](const Affine::Term& term) { return term.axis == axis; });
-}
-
 }  // namespace
-
-void merge_axes(Kernel& kernel, Nest& nest) {
-  for (size_t i = nest.loops.size(); i-- > 1;) {
-    const int32_t outer = kernel.loops[at(nest.loops[i - 1])].axis, inner = kernel.loops[at(nest.loops[i])].axis;
-    const int64_t inner_extent = kernel.axes[at(inner)].extent;
-    const auto runs_through = [&](const Affine& index) {
-      return index.stride(outer) == inner_extent * index.stride(inner);
-    };
-    if (!always(kernel, nest.body,
-                [&](const Node& node) { return runs_through(node.index) && runs_through(node.sample); }))
-      continue;
-    walk(
-        kernel, nest.body,
-        [&](NodeId id) {
-          drop_axis(kernel.nodes[at(id)].index, outer);
-          drop_axis(kernel.nodes[at(id)].sample, outer);
-        },
-        [](int32_t) {});
-    kernel.axes[at(inner)].extent *= kernel.axes[at(outer)].extent;
-    kernel.loops[at(nest.loops[i])].extent = kernel.axes[at(inner)].extent;
-    nest.loops.erase(nest.loops.begin() + static_cast<std::ptrdiff_t>(i - 1));
-  }
-}
 
 void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits) {
   const NestPlan plan = best_plan(kernel, nest, limits);
@@ -84,11 +50,7 @@ void sums_first(Kernel& kernel, Nest& nest) {
     if (loop == rest.end()) break;
     std::vector<bool> needed(kernel.nodes.size(), false);
     const auto need = [&](const Node& node) {
-      for (NodeId operand : node.operands) needed[at(operand)] = true;
-      if (node.predicate != kNoNode) needed[at(node.predicate)] = true;
-      for (const Affine* index : {&node.index, &node.sample})
-        for (const Affine::Term& term : index->terms)
-          if (const NodeId dynamic = kernel.axes[at(term.axis)].node; dynamic != kNoNode) needed[at(dynamic)] = true;
+      visit_operands(kernel, node, [&](NodeId id) { needed[at(id)] = true; });
     };
     const auto need_loop = [&](int32_t id) {
       for (NodeId init : kernel.loops[at(id)].inits) needed[at(init)] = true;
