@@ -297,6 +297,16 @@ void add_show(CLI::App& app, std::function<Command()>& chosen) {
   command->add_option("--spec", words->spec, "look in this spec file first")->type_name("FILE");
 }
 
+void add_format(CLI::App& app, std::function<Command()>& chosen) {
+  const auto [command, words] =
+      add_command<FormatWords>(app, chosen, "fmt", "Bring spec files into their canonical layout",
+                               "  gradc fmt examples/*.grad            # prints the names of the files it changed\n"
+                               "  gradc fmt --check examples/*.grad    # changes nothing; exit code 1 where it would\n"
+                               "  gradc fmt - < examples/adder.grad\n");
+  command->add_option("FILE", words->files, "spec files; -: from standard input to standard output")->required();
+  command->add_flag("--check", words->check, "only print the names of the files whose layout is another");
+}
+
 void add_gradcheck(CLI::App& app, std::function<Command()>& chosen) {
   const auto [command, words] = add_command<GradcheckWords>(
       app, chosen, "gradcheck", "Hold the derived gradients against central differences in double",
@@ -331,6 +341,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_opt(app, chosen);
   add_eval(app, chosen);
   add_show(app, chosen);
+  add_format(app, chosen);
   add_gradcheck(app, chosen);
 
   CommandLine line;

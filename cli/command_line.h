@@ -98,13 +98,17 @@ struct ShowWords {
   std::string name;
   std::string spec;
 };
+struct FormatWords {
+  std::vector<std::string> files;  // "-": standard input to standard output
+  bool check = false;
+};
 struct GradcheckWords {
   SpecWords spec;
   int64_t batch = 4;
 };
 
 using Command = std::variant<CheckWords, TrainWords, PredictWords, GenerateWords, CompileWords, BenchWords, OptWords,
-                             EvalWords, ShowWords, GradcheckWords>;
+                             EvalWords, ShowWords, FormatWords, GradcheckWords>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: print `text` and end with `exit_code`
@@ -123,6 +127,7 @@ int bench(const BenchWords& words);
 int opt(const OptWords& words);
 int eval(const EvalWords& words);
 int show(const ShowWords& words);
+int format(const FormatWords& words);
 int gradcheck(const GradcheckWords& words);
 
 }  // namespace gradc::cli

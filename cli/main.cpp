@@ -17,6 +17,7 @@ struct Runner {
   int operator()(const OptWords& words) const { return opt(words); }
   int operator()(const EvalWords& words) const { return eval(words); }
   int operator()(const ShowWords& words) const { return show(words); }
+  int operator()(const FormatWords& words) const { return format(words); }
   int operator()(const GradcheckWords& words) const { return gradcheck(words); }
 };
 

@@ -176,6 +176,9 @@ ir::Status write_file(const std::string& path, std::span<const std::span<const s
   ir::Result<NewFile> file = create_beside(*target, path);
   if (!file) return file.take_error();
 
+  // A file that is replaced keeps its permissions.
+  struct stat before = {};
+  if (::stat(target->c_str(), &before) == 0) ::fchmod(file->descriptor, before.st_mode & 07777);
   ir::Status status = ir::success();
   for (const std::span<const std::byte>& piece : pieces) {
     if (status) status = write_all(file->descriptor, path, piece);

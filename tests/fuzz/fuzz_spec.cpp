@@ -5,6 +5,7 @@
 #include <string>
 
 #include "frontend/elaborate.h"
+#include "frontend/format.h"
 #include "frontend/parse.h"
 #include "frontend/print_ast.h"
 #include "ir/ensure.h"
@@ -24,6 +25,17 @@ void check_round_trip(const frontend::Ast& ast) {
   ENSURE(frontend::print_ast(again) == printed, printed);
 }
 
+// The layout checks itself that nothing got lost; here that it is one.
+void check_format(const ir::Sources& sources, int32_t file) {
+  ir::Diagnostics diagnostics(sources);
+  const std::optional<std::string> text = frontend::format_source(sources, file, diagnostics);
+  ENSURE(text.has_value(), diagnostics.render());
+  ir::Sources formatted;
+  const int32_t again = formatted.add("formatted.grad", *text);
+  ir::Diagnostics unheard(formatted);
+  ENSURE(frontend::format_source(formatted, again, unheard) == *text, *text);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -31,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ir::Diagnostics diagnostics(spec.sources);
   frontend::load_spec_text("fuzz.grad", std::string(reinterpret_cast<const char*>(data), size), spec, diagnostics);
   if (!diagnostics.has_errors()) {
+    check_format(spec.sources, spec.main);
     check_round_trip(spec.files[static_cast<size_t>(spec.main)].ast);
     frontend::ElaborateLimits limits;
     limits.evaluations = 20'000;
