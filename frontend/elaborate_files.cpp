@@ -153,7 +153,7 @@ bool Elaborator::open_table(const Definition& data) {
   }
   for (const std::vector<Name>* files : {&data.files, &data.test_files}) {
     const size_t wanted = request.kind == "idx" ? 2 : 1;
-    if (files->empty() || files->size() == wanted) continue;
+    if (files->empty() || files->size() == wanted || request.kind == "npy") continue;
     error((*files)[0].location, fmt::format("`{}` takes {}, found {}", request.kind,
                                             wanted == 1 ? "one file" : "two files, images and labels", files->size()));
     return false;

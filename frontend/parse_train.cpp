@@ -1,7 +1,7 @@
 // Data blocks and train blocks.
 //
 //   data   = "data" NAME ( block | "=" "rows" row { row } | "=" source [ "windows" "(" expr ")" ] block ) tail
-//   source = ( "csv" | "idx" | "chars" | "bytes" ) "(" STRING { "," STRING } ")"
+//   source = ( "csv" | "idx" | "chars" | "bytes" | "npy" | "safetensors" ) "(" STRING { "," STRING } ")"
 //   tail   = [ "rows" expr ] [ "split" NAME expr { "," NAME expr } ] [ "test" source ]
 //   metric = "metric" NAME "=" expr every "on" NAME "." NAME  |  "valid" "loss" every "on" NAME "." NAME
 //   every  = "every" expr ( "steps" | "step" | "epochs" | "epoch" )
@@ -27,13 +27,13 @@ void Parser::data() {
   const std::string of = fmt::format("data `{}`", definition.name.text);
   if (accept("=")) {
     const Token source = peek();
-    static constexpr const char* kFileKinds[] = {"csv", "idx", "chars", "bytes"};
+    static constexpr const char* kFileKinds[] = {"csv", "idx", "chars", "bytes", "npy", "safetensors"};
     if (std::any_of(std::begin(kFileKinds), std::end(kFileKinds), [&](const char* word) { return source.is(word); })) {
       return data_source(definition, of);
     }
     if (!source.is_word("rows")) {
-      error(source, fmt::format("expected `rows`, `csv`, `idx`, `chars` or `bytes` after `data {} =`, found {}",
-                                definition.name.text, describe(source)))
+      error(source, fmt::format("expected `rows`, `{}` after `data {} =`, found {}",
+                                fmt::join(kFileKinds, "`, `"), definition.name.text, describe(source)))
           .help("rows by formula: `data NAME { ... }`; literal rows: `data NAME = rows { x = [1, 2] }`");
       return skip_definition();
     }

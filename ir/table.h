@@ -33,7 +33,7 @@ struct Table {
 
 // What a data block asks for.
 struct TableRequest {
-  std::string kind;                // csv idx chars bytes
+  std::string kind;                // csv idx chars bytes npy safetensors
   std::vector<std::string> files;  // as written in the spec
   std::vector<std::string> test_files;
   int64_t window = 0;  // of chars and bytes

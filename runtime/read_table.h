@@ -5,6 +5,8 @@
 //          column `image` of any shape, column `label`
 //   chars  UTF-8 text; a number for each distinct character, in the order of their codes; column `w`
 //   bytes  any file; the numbers are the bytes
+//   npy    NumPy's: one array a file, a column of the file's name; rows along axis 0
+//   safetensors  tensors, columns of their names; rows along axis 0
 // A spec may come from elsewhere: file names are relative, stay inside the folder they are looked up in (that of the
 // spec, then the data folder), and what a file claims about its size is checked before memory is taken.
 // Tests: tests/unit/test_read_table.cpp.
@@ -18,6 +20,7 @@
 
 #include "ir/result.h"
 #include "ir/table.h"
+#include "runtime/numbers.h"
 
 namespace gradc::runtime {
 
@@ -40,6 +43,9 @@ bool is_character(std::string_view text);
 // The number of each character of `text` in `vocabulary`, which is sorted; where that is empty, the bytes. An error
 // names a character that is not there.
 ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary);
+
+// One array in NumPy's format.
+ir::Result<NumberArray> read_npy(const std::string& path, const std::string& name);
 
 // An idx file of unsigned bytes.
 struct ByteArray {

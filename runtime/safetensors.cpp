@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -18,19 +17,29 @@ namespace {
 struct StoredDType {
   std::string_view name;
   int64_t bytes;
+  std::optional<NumberType> numbers;  // none: they cannot be read
 };
 constexpr std::array kStoredDTypes = {
-    StoredDType{"BOOL", 1},    StoredDType{"U8", 1},  StoredDType{"I8", 1},  StoredDType{"F8_E5M2", 1},
-    StoredDType{"F8_E4M3", 1}, StoredDType{"I16", 2}, StoredDType{"U16", 2}, StoredDType{"F16", 2},
-    StoredDType{"BF16", 2},    StoredDType{"I32", 4}, StoredDType{"U32", 4}, StoredDType{"F32", 4},
-    StoredDType{"F64", 8},     StoredDType{"I64", 8}, StoredDType{"U64", 8},
+    StoredDType{"BOOL", 1, NumberType::boolean}, StoredDType{"U8", 1, NumberType::u8},
+    StoredDType{"I8", 1, NumberType::i8},        StoredDType{"F8_E5M2", 1, std::nullopt},
+    StoredDType{"F8_E4M3", 1, std::nullopt},     StoredDType{"I16", 2, NumberType::i16},
+    StoredDType{"U16", 2, NumberType::u16},      StoredDType{"F16", 2, NumberType::f16},
+    StoredDType{"BF16", 2, NumberType::bf16},    StoredDType{"I32", 4, NumberType::i32},
+    StoredDType{"U32", 4, NumberType::u32},      StoredDType{"F32", 4, NumberType::f32},
+    StoredDType{"F64", 8, NumberType::f64},      StoredDType{"I64", 8, NumberType::i64},
+    StoredDType{"U64", 8, NumberType::u64},
 };
 
-std::optional<int64_t> stored_bytes(std::string_view dtype) {
+const StoredDType* find_dtype(std::string_view dtype) {
   for (const StoredDType& row : kStoredDTypes) {
-    if (row.name == dtype) return row.bytes;
+    if (row.name == dtype) return &row;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<int64_t> stored_bytes(std::string_view dtype) {
+  const StoredDType* found = find_dtype(dtype);
+  return found == nullptr ? std::nullopt : std::optional(found->bytes);
 }
 
 // Reads the header's one possible form as a stream of events, so that memory stays within the header's own size and a
@@ -213,22 +222,9 @@ std::string check_ranges(std::vector<StoredTensor>& tensors, int64_t data_bytes)
 
 template <class Word>
 Word little_endian_word(const std::byte* bytes) {
-  static_assert(std::endian::native == std::endian::little, "the formats read here are little-endian");
   Word word;
   std::memcpy(&word, bytes, sizeof(Word));
   return word;
-}
-
-// IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. Exact.
-float float_from_half(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
-  const uint32_t exponent = (half >> 10) & 0x1f, fraction = half & 0x3ff;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const uint32_t wide_exponent = exponent == 0x1f ? 0xff : exponent + 112;
-  return std::bit_cast<float>(sign | (wide_exponent << 23) | (fraction << 13));
 }
 
 }  // namespace
@@ -280,31 +276,26 @@ const StoredTensor* SafetensorsReader::find(std::string_view name) const {
 }
 
 ir::Result<std::vector<float>> SafetensorsReader::read_f32(const StoredTensor& tensor) const {
-  const int64_t element_bytes = stored_bytes(tensor.dtype).value_or(1);
-  const auto count = static_cast<size_t>((tensor.end - tensor.begin) / element_bytes);
-  std::vector<float> elements(count);
-  if (tensor.dtype == "F32") {
-    ir::Status status = file_.read(data_offset_ + tensor.begin, std::as_writable_bytes(std::span(elements)));
-    if (!status) return status.take_error();
-    return elements;
-  }
-  if (tensor.dtype != "F16" && tensor.dtype != "BF16" && tensor.dtype != "F64") {
+  if (tensor.dtype != "F32" && tensor.dtype != "F16" && tensor.dtype != "BF16" && tensor.dtype != "F64") {
     return ir::Error{fmt::format("{}: tensor {} is {}; only F32, F16, BF16 and F64 can be used as weights", path(),
                                  quote_name(tensor.name), tensor.dtype)};
   }
-  std::vector<std::byte> bytes(count * static_cast<size_t>(element_bytes));
+  const NumberType type = *find_dtype(tensor.dtype)->numbers;
+  std::vector<std::byte> bytes(static_cast<size_t>(tensor.end - tensor.begin));
   if (ir::Status status = file_.read(data_offset_ + tensor.begin, bytes); !status) return status.take_error();
-  for (size_t k = 0; k < count; ++k) {
-    const std::byte* from = bytes.data() + k * static_cast<size_t>(element_bytes);
-    if (tensor.dtype == "F16") {
-      elements[k] = float_from_half(little_endian_word<uint16_t>(from));
-    } else if (tensor.dtype == "BF16") {
-      elements[k] = std::bit_cast<float>(static_cast<uint32_t>(little_endian_word<uint16_t>(from)) << 16);
-    } else {
-      elements[k] = static_cast<float>(little_endian_word<double>(from));
-    }
-  }
+  std::vector<float> elements;
+  const size_t count = bytes.size() / static_cast<size_t>(bytes_of(type));
+  elements.reserve(count);
+  convert_numbers(bytes.data(), type, count, elements);
   return elements;
+}
+
+ir::Result<NumberArray> SafetensorsReader::read_array(const StoredTensor& tensor, const std::string& name) const {
+  const std::optional<NumberType> type = find_dtype(tensor.dtype)->numbers;
+  if (!type) {
+    return ir::Error{fmt::format("{}: its elements are {}; real, whole and truth values can be read", name, tensor.dtype)};
+  }
+  return read_numbers(file_, name, data_offset_ + tensor.begin, *type, tensor.shape, false);
 }
 
 ir::Status write_safetensors(const std::string& path, std::vector<TensorToStore> tensors, const Metadata& metadata) {

@@ -15,6 +15,7 @@
 #include "ir/result.h"
 #include "ir/type.h"
 #include "runtime/file.h"
+#include "runtime/numbers.h"
 
 namespace gradc::runtime {
 
@@ -40,6 +41,8 @@ class SafetensorsReader {
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   // The elements of an F32, F16, BF16 or F64 tensor as float32 (F64 is rounded); other dtypes are refused.
   ir::Result<std::vector<float>> read_f32(const StoredTensor& tensor) const;
+  // The tensor as rows of data, whatever numbers it holds; `name` is for messages.
+  ir::Result<NumberArray> read_array(const StoredTensor& tensor, const std::string& name) const;
 
  private:
   explicit SafetensorsReader(InputFile file) : file_(std::move(file)) {}
