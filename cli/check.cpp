@@ -34,7 +34,7 @@ void print_parameters(const frontend::Program& program) {
 
 // What the planned step needs; nothing is compiled for it.
 void print_memory(const frontend::Program& program) {
-  passes::Runner runner({});
+  passes::Runner runner({.read_back = false});
   const std::string name = program.run + ".step";
   const ir::Module module = runner.run(program.module, passes::Stage::memory, {name});
   const ir::Func* step = module.find(name);

@@ -88,7 +88,7 @@ class TextModel {
 };
 
 ir::Result<TextModel> TextModel::make(const frontend::Program& program, const GenerateWords& words) {
-  passes::Runner runner({});
+  passes::Runner runner({.read_back = false});
   const std::string name = program.run + ".predict";
   const ir::Module module = runner.run(program.module, passes::Stage::memory, {name});
   const ir::Func* func = module.find(name);

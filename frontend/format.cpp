@@ -353,8 +353,9 @@ std::optional<std::string> format_source(const ir::Sources& sources, int32_t fil
   const int32_t again = formatted.add("formatted", text);
   ir::Diagnostics problems(formatted);
   const Ast result = parse(formatted, again, problems);
-  const bool same_comments = std::equal(ast.comments.begin(), ast.comments.end(), result.comments.begin(),
-                                        result.comments.end(), [](const Comment& a, const Comment& b) { return a.text == b.text; });
+  const bool same_comments =
+      std::equal(ast.comments.begin(), ast.comments.end(), result.comments.begin(), result.comments.end(),
+                 [](const Comment& a, const Comment& b) { return a.text == b.text; });
   ENSURE(!problems.has_errors() && same_comments && print_ast(ast) == print_ast(result),
          "the layout changes what it says:\n" + text);
   return text;

@@ -32,8 +32,8 @@ void Parser::data() {
       return data_source(definition, of);
     }
     if (!source.is_word("rows")) {
-      error(source, fmt::format("expected `rows`, `{}` after `data {} =`, found {}",
-                                fmt::join(kFileKinds, "`, `"), definition.name.text, describe(source)))
+      error(source, fmt::format("expected `rows`, `{}` after `data {} =`, found {}", fmt::join(kFileKinds, "`, `"),
+                                definition.name.text, describe(source)))
           .help("rows by formula: `data NAME { ... }`; literal rows: `data NAME = rows { x = [1, 2] }`");
       return skip_definition();
     }

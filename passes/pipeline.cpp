@@ -68,9 +68,10 @@ std::vector<std::string_view> pass_names() {
   return names;
 }
 
-void check_module(const ir::Module& module, std::string_view after) {
+void check_module(const ir::Module& module, std::string_view after, bool read_back) {
   const std::vector<ir::VerifyError> errors = ir::verify(module);
   ENSURE(errors.empty(), fmt::format("after {}: {}\n{}", after, to_string(errors.front()), ir::print(module)));
+  if (!read_back) return;
   const std::string text = ir::print(module);
   ir::Sources sources;
   ir::Diagnostics diagnostics(sources);
@@ -105,14 +106,14 @@ bool Runner::run_pass(std::string_view name, ir::Module& module, const std::vect
     }
     const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
     times_.push_back({std::string(name), spent.count()});
-    if (options_.check) check_module(module, name);
+    if (options_.check) check_module(module, name, options_.read_back);
   }
   if (lists(options_.print_after, name)) options_.print(fmt::format("# after {}\n{}\n", name, ir::print(module)));
   return true;
 }
 
 ir::Module Runner::run(ir::Module module, Stage last, const std::vector<std::string>& compiled) {
-  if (options_.check) check_module(module, "elaboration");
+  if (options_.check) check_module(module, "elaboration", options_.read_back);
   for (const Row& row : kPipeline) {
     if (row.stage > last || (row.optional && !options_.optimize)) continue;
     if (options_.stop_after >= 0 && passes_run_ >= options_.stop_after) break;

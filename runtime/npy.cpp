@@ -1,5 +1,5 @@
-// NumPy's format for one array (numpy.lib.format, versions 1 to 3): "\x93NUMPY", the version, the length of a header, the
-// header (a Python dictionary), the elements.
+// NumPy's format for one array (numpy.lib.format, versions 1 to 3): "\x93NUMPY", the version, the length of a header,
+// the header (a Python dictionary), the elements.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -141,9 +141,10 @@ ir::Result<NumberArray> read_npy(const std::string& path, const std::string& nam
   if (!header) return ir::Error{fmt::format("{}: its header is not that of an array of numbers", name)};
   const std::optional<NumberType> type = number_type(header->descr);
   if (!type) {
-    return ir::Error{fmt::format("{}: its elements are of type {}; real, whole and truth values in little-endian order "
-                                 "can be read",
-                                 name, quote_name(header->descr))};
+    return ir::Error{
+        fmt::format("{}: its elements are of type {}; real, whole and truth values in little-endian order "
+                    "can be read",
+                    name, quote_name(header->descr))};
   }
   if (header->fortran_order && header->shape.size() > 1) {
     return ir::Error{

@@ -1,4 +1,5 @@
-// Arrays of numbers in files, whatever type they are stored as, as float32. Tests: tests/unit/test_numbers.cpp, tests/golden/cli/arrays.test.
+// Arrays of numbers in files, whatever type they are stored as, as float32. Tests: tests/unit/test_numbers.cpp,
+// tests/golden/cli/arrays.test.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -23,12 +24,12 @@ struct NumberArray {
   std::vector<float> values;
 };
 
-// `count` numbers at `from`. Real numbers are rounded; a whole number that float32 does not hold exactly gives its index,
-// and `values` ends before it.
+// `count` numbers at `from`. Real numbers are rounded; a whole number that float32 does not hold exactly gives its
+// index, and `values` ends before it.
 std::optional<size_t> convert_numbers(const std::byte* from, NumberType type, size_t count, std::vector<float>& values);
 
-// The array of that type and shape at byte `begin` of the file; with `to_the_end` nothing may follow. An error where the
-// file does not hold it, an axis is empty, or a whole number is not exact in float32. `name` is for messages.
+// The array of that type and shape at byte `begin` of the file; with `to_the_end` nothing may follow. An error where
+// the file does not hold it, an axis is empty, or a whole number is not exact in float32. `name` is for messages.
 ir::Result<NumberArray> read_numbers(const InputFile& file, const std::string& name, int64_t begin, NumberType type,
                                      const ir::Shape& shape, bool to_the_end);
 

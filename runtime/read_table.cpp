@@ -78,7 +78,7 @@ ir::Status add_rows(ir::Table& table, const ir::Table& more) {
 }
 
 struct NamedArray {
-  std::string name;  // of the column
+  std::string name;   // of the column
   std::string place;  // for messages
   NumberArray array;
 };
@@ -100,8 +100,8 @@ ir::Status read_arrays(const std::string& kind, const std::string& file, const D
   if (kind == "npy") {
     const std::string name = std::filesystem::path(file).stem().string();
     if (!is_name(name)) {
-      return ir::Error{
-          fmt::format("{}: an array is called as its file, and {} is no name; rename the file", file, quote_name(name))};
+      return ir::Error{fmt::format("{}: an array is called as its file, and {} is no name; rename the file", file,
+                                   quote_name(name))};
     }
     ir::Result<NumberArray> array = read_npy(*path, file);
     if (!array) return array.take_error();

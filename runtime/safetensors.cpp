@@ -293,7 +293,8 @@ ir::Result<std::vector<float>> SafetensorsReader::read_f32(const StoredTensor& t
 ir::Result<NumberArray> SafetensorsReader::read_array(const StoredTensor& tensor, const std::string& name) const {
   const std::optional<NumberType> type = find_dtype(tensor.dtype)->numbers;
   if (!type) {
-    return ir::Error{fmt::format("{}: its elements are {}; real, whole and truth values can be read", name, tensor.dtype)};
+    return ir::Error{
+        fmt::format("{}: its elements are {}; real, whole and truth values can be read", name, tensor.dtype)};
   }
   return read_numbers(file_, name, data_offset_ + tensor.begin, *type, tensor.shape, false);
 }

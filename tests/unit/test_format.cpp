@@ -54,10 +54,9 @@ std::vector<std::string> all_specs() {
       std::istringstream lines(read(path));
       bool inside = false;
       for (std::string line; std::getline(lines, line);) {
-        const bool starts =
-            path.extension() == ".md"
-                ? line.rfind("```grad", 0) == 0
-                : line.rfind("--- file", 0) == 0 && line.size() > 5 && line.substr(line.size() - 5) == ".grad";
+        const bool starts = path.extension() == ".md" ? line.rfind("```grad", 0) == 0
+                                                      : line.rfind("--- file", 0) == 0 && line.size() > 5 &&
+                                                            line.substr(line.size() - 5) == ".grad";
         if (starts) specs.emplace_back();
         if (starts || line.rfind(path.extension() == ".md" ? "```" : "--- ", 0) == 0) {
           inside = starts;

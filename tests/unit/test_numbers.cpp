@@ -24,7 +24,8 @@ std::vector<float> convert(NumberType type, std::initializer_list<Number> number
 
 TEST_CASE("numbers: real ones are rounded") {
   CHECK(convert<float>(NumberType::f32, {1.5f, -0.0f}) == std::vector<float>{1.5f, -0.0f});
-  CHECK(convert<double>(NumberType::f64, {0.1, 1e300}) == std::vector<float>{0.1f, std::numeric_limits<float>::infinity()});
+  CHECK(convert<double>(NumberType::f64, {0.1, 1e300}) ==
+        std::vector<float>{0.1f, std::numeric_limits<float>::infinity()});
   CHECK(convert<uint16_t>(NumberType::f16, {0x3c00, 0xc000, 0x0001}) == std::vector<float>{1, -2, 0x1p-24f});
   CHECK(convert<uint16_t>(NumberType::bf16, {0x3f80, 0xc000}) == std::vector<float>{1, -2});
 }
