@@ -16,6 +16,12 @@ using ir::ValueId;
 
 namespace {
 constexpr double kLargestInteger = 9007199254740992.0;  // 2^53
+
+// As the spec has it: `>`, where the operation is `less`.
+std::string operator_word(Op op, const Expr* at) {
+  const bool written = at->kind == ExprKind::unary || at->kind == ExprKind::binary;
+  return written ? at->text : std::string(ir::op_name(op));
+}
 }
 
 std::string Elaborator::shape_text(const Tensor& tensor) const {
@@ -175,7 +181,7 @@ Value Elaborator::unary(Op op, const Value& x, const Expr* at) {
   const bool logical = op == Op::logical_not;
   if (const auto* scalar = std::get_if<Scalar>(&x)) {
     if (scalar->is_boolean() != logical) {
-      error(at->span, fmt::format("`{}` takes {}, not {}", at->text.empty() ? std::string(ir::op_name(op)) : at->text,
+      error(at->span, fmt::format("`{}` takes {}, not {}", operator_word(op, at),
                                   logical ? "a truth value" : "a number", describe(x)));
       return Broken{};
     }
@@ -189,7 +195,7 @@ Value Elaborator::unary(Op op, const Value& x, const Expr* at) {
   if (!tensor) return Broken{};
   const bool is_boolean = context_.target->type(*tensor).dtype == DType::boolean;
   if (is_boolean != logical) {
-    error(at->span, fmt::format("`{}` takes {}", at->text.empty() ? std::string(ir::op_name(op)) : at->text,
+    error(at->span, fmt::format("`{}` takes {}", operator_word(op, at),
                                 logical ? "truth values" : "numbers, not truth values"))
         .help(is_boolean ? "`if c then 1 else 0` makes numbers of truth values" : "compare: `x > 0`");
     return Broken{};
@@ -263,7 +269,7 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   if (x && y) {
     if (x->is_boolean() != logical || y->is_boolean() != logical) {
       error(at->location,
-            fmt::format("`{}` takes {}", at->text, logical ? "truth values" : "numbers, not truth values"))
+            fmt::format("`{}` takes {}", operator_word(op, at), logical ? "truth values" : "numbers, not truth values"))
           .label(at->span, fmt::format("{} and {}", describe(a), describe(b)));
       return Broken{};
     }
@@ -291,14 +297,14 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
     const auto* tensor = std::get_if<Tensor>(&value);
     return tensor && tensor->home->type(*tensor).dtype == DType::i32;
   };
-  const bool integers = op != Op::div && whole(a) && whole(b);
+  const bool integers = op != Op::div && op != Op::pow && whole(a) && whole(b);
   std::optional<Tensor> left = to_tensor(a, at, integers);
   std::optional<Tensor> right = left ? to_tensor(b, at, integers) : std::nullopt;
   if (!left || !right) return Broken{};
   const bool left_boolean = context_.target->type(*left).dtype == DType::boolean;
   const bool right_boolean = context_.target->type(*right).dtype == DType::boolean;
   if (left_boolean != logical || right_boolean != logical) {
-    error(at->location, fmt::format("`{}` takes {}", at->text, logical ? "truth values" : "numbers, not truth values"))
+    error(at->location, fmt::format("`{}` takes {}", operator_word(op, at), logical ? "truth values" : "numbers, not truth values"))
         .label(at->span, fmt::format("{} and {}", describe(a), describe(b)))
         .help(logical ? "compare: `x > 0`" : "`if c then 1 else 0` makes numbers of truth values");
     return Broken{};
@@ -325,8 +331,8 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   return result;
 }
 
-// An integer power is multiplication (Rule 6): squares from the lowest bit of the exponent, the result taking up each
-// square whose bit is set.
+// A power that is a whole number known while compiling is multiplication (Rule 6): squares from the lowest bit of the
+// exponent, the result taking up each square whose bit is set. Any other is the function `pow`.
 Value Elaborator::power(const Value& base, const Value& exponent, const Expr* at) {
   const auto* x = std::get_if<Scalar>(&base);
   const auto* n = std::get_if<Scalar>(&exponent);
@@ -359,12 +365,7 @@ Value Elaborator::power(const Value& base, const Value& exponent, const Expr* at
   }
   const bool whole = n && n->known() && std::trunc(n->value) == n->value && std::fabs(n->value) <= 1024;
   if (n && n->known() && n->value == 0.5) return unary(Op::sqrt, cast(*tensor, DType::f32), at);
-  if (!whole) {
-    error(at->location, "a power of a tensor needs a whole number known while compiling as its exponent")
-        .label(at->operands.size() == 2 ? at->operands[1]->span : at->span, describe(exponent))
-        .help("for positive `a`, `exp(b * log(a))` is a^b");
-    return Broken{};
-  }
+  if (!whole) return apply_binary(Op::pow, base, exponent, at);
   if (n->value == 0) return integer_scalar(1);
   ir::Builder& builder = context_.target->builder();
   builder.at(at->location);

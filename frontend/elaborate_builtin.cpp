@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "frontend/elaborator.h"
+#include "ir/ensure.h"
 
 namespace gradc::frontend {
 
@@ -34,8 +35,9 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
           fmt::format("`{}` takes {} argument{}, found {}", name, count, count == 1 ? "" : "s", arguments.size()));
     return false;
   };
-  static constexpr std::pair<const char*, Op> kUnary[] = {{"exp", Op::exp}, {"log", Op::log},   {"sqrt", Op::sqrt},
-                                                          {"abs", Op::abs}, {"tanh", Op::tanh}, {"floor", Op::floor}};
+  static constexpr std::pair<const char*, Op> kUnary[] = {
+      {"exp", Op::exp}, {"log", Op::log}, {"sqrt", Op::sqrt}, {"abs", Op::abs},    {"tanh", Op::tanh},
+      {"erf", Op::erf}, {"sin", Op::sin}, {"cos", Op::cos},   {"floor", Op::floor}};
   for (const auto& [word, op] : kUnary) {
     if (name == word) return takes(1) ? unary(op, arguments[0], at) : Value(Broken{});
   }
@@ -45,14 +47,11 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
   }
   if (name == "pow") return takes(2) ? power(arguments[0], arguments[1], at) : Value(Broken{});
   if (name == "random") return takes(0) ? random(at) : Value(Broken{});
-  if (name == "rank") {
-    if (!takes(1)) return Broken{};
-    const auto* tensor = std::get_if<Tensor>(&arguments[0]);
-    if (tensor && !context_.indexed) return integer_scalar(static_cast<double>(tensor->rank()));
-    error(at->span, fmt::format("`rank` takes a whole tensor, found {}", describe(arguments[0])));
-    return Broken{};
-  }
-  refuse(at->location, fmt::format("`{}`", name));  // erf sin cos total
+  ENSURE(name == "rank", name);
+  if (!takes(1)) return Broken{};
+  const auto* tensor = std::get_if<Tensor>(&arguments[0]);
+  if (tensor && !context_.indexed) return integer_scalar(static_cast<double>(tensor->rank()));
+  error(at->span, fmt::format("`rank` takes a whole tensor, found {}", describe(arguments[0])));
   return Broken{};
 }
 
@@ -83,95 +82,118 @@ Value Elaborator::whole_tensor_builtin(const Expr* expr, const std::string& name
         .help("give its result a name with `let` before the equation");
     return Broken{};
   }
-  if (name == "pad") return pad(expr);
+  // What these take by name: one thing each.
+  const std::string option = name == "concat" ? "axis" : name == "pad" ? "value" : "";
   std::vector<const Expr*> positional;
-  const Expr* axis_expr = nullptr;
+  const Expr* given = nullptr;
   for (const Argument& argument : expr->arguments) {
     if (argument.name.text.empty()) {
       positional.push_back(argument.value);
-    } else if (argument.name.text == "axis" && name == "concat") {
-      axis_expr = argument.value;
+    } else if (argument.name.text == option) {
+      given = argument.value;
     } else {
-      error(argument.name.location, fmt::format("`{}` has no argument `{}`", name, argument.name.text));
+      auto& message =
+          error(argument.name.location, fmt::format("`{}` has no argument `{}`", name, argument.name.text));
+      if (!option.empty()) message.help(fmt::format("what it takes by name is `{}`", option));
       return Broken{};
     }
   }
-  ir::Builder& builder = context_.target->builder();
-  if (name == "reshape") {
-    if (positional.size() != 2 || positional[1]->kind != ExprKind::list) {
-      error(expr->span, "`reshape` takes a tensor and a list of dimensions").help("write `reshape(x, [2, 3])`");
-      return Broken{};
-    }
-    const Value value = evaluate(positional[0]);
-    std::optional<Tensor> tensor = to_tensor(value, positional[0]);
-    if (!tensor) return Broken{};
-    ir::Shape shape;
-    double elements = 1, found = 1;
-    for (const Expr* dimension : positional[1]->operands) {
-      const std::optional<int64_t> size = evaluate_integer(dimension, "a dimension", 1);
-      if (!size) return Broken{};
-      shape.push_back(*size);
-      elements *= static_cast<double>(*size);
-    }
-    for (int64_t size : sample_shape(*tensor)) found *= static_cast<double>(size);
-    if (elements != found) {
-      error(expr->span, fmt::format("`reshape` keeps the number of elements: {} has {}, the list {}",
-                                    shape_text(*tensor), found, elements))
-          .label(positional[0]->span, shape_text(*tensor))
-          .label(positional[1]->span, fmt::format("{} elements", elements));
-      return Broken{};
-    }
-    if (!fits(shape, expr->span, "the result of `reshape`")) return Broken{};
-    Tensor result{context_.target, {}, {}};
-    if (tensor->batched()) {
-      result.axes.push_back(kBatchAxis);
-      shape.insert(shape.begin(), context_.target->type(*tensor).shape[0]);
-    }
-    for (size_t k = 0; k < positional[1]->operands.size(); ++k) result.axes.push_back(static_cast<int>(k));
-    builder.at(expr->location);
-    result.id = builder.reshape(tensor->id, shape);
-    return result;
+  if (name == "pad") return pad(expr, positional, given);
+  return name == "reshape" ? reshape(expr, positional) : concat(expr, positional, given);
+}
+
+Value Elaborator::reshape(const Expr* expr, const std::vector<const Expr*>& arguments) {
+  if (arguments.size() != 2 || arguments[1]->kind != ExprKind::list) {
+    error(expr->span, "`reshape` takes a tensor and a list of dimensions").help("write `reshape(x, [2, 3])`");
+    return Broken{};
   }
-  // concat
+  const Value value = evaluate(arguments[0]);
+  std::optional<Tensor> tensor = to_tensor(value, arguments[0], true);
+  if (!tensor) return Broken{};
+  ir::Shape shape;
+  double elements = 1, found = 1;
+  for (const Expr* dimension : arguments[1]->operands) {
+    const std::optional<int64_t> size = evaluate_integer(dimension, "a dimension", 1);
+    if (!size) return Broken{};
+    shape.push_back(*size);
+    elements *= static_cast<double>(*size);
+  }
+  for (int64_t size : sample_shape(*tensor)) found *= static_cast<double>(size);
+  if (elements != found) {
+    error(expr->span, fmt::format("`reshape` keeps the number of elements: {} has {}, the list {}", shape_text(*tensor),
+                                  found, elements))
+        .label(arguments[0]->span, shape_text(*tensor))
+        .label(arguments[1]->span, fmt::format("{} elements", elements));
+    return Broken{};
+  }
+  if (!fits(shape, expr->span, "the result of `reshape`")) return Broken{};
+  Tensor result{context_.target, {}, {}};
+  result.limit = tensor->limit;
+  if (tensor->batched()) {
+    result.axes.push_back(kBatchAxis);
+    shape.insert(shape.begin(), context_.target->type(*tensor).shape[0]);
+  }
+  for (size_t k = 0; k < arguments[1]->operands.size(); ++k) result.axes.push_back(static_cast<int>(k));
+  context_.target->builder().at(expr->location);
+  result.id = context_.target->builder().reshape(tensor->id, shape);
+  return result;
+}
+
+// Whole numbers stay so where all parts are; below the largest of the parts' limits where all have one.
+Value Elaborator::concat(const Expr* expr, const std::vector<const Expr*>& parts, const Expr* axis_expr) {
   int64_t axis = 0;
   if (axis_expr) {
     const std::optional<int64_t> given = evaluate_integer(axis_expr, "the axis", 0);
     if (!given) return Broken{};
     axis = *given;
   }
-  if (positional.empty()) {
+  if (parts.empty()) {
     error(expr->span, "`concat` takes at least one tensor");
     return Broken{};
   }
   std::vector<Tensor> tensors;
-  for (const Expr* part : positional) {
+  bool integers = true, batched = false;
+  int64_t limit = 0, lowest_limit = ir::kMaxElements;
+  for (const Expr* part : parts) {
     const Value value = evaluate(part);
-    std::optional<Tensor> tensor = to_tensor(value, part);
+    std::optional<Tensor> tensor = to_tensor(value, part, true);
     if (!tensor) return Broken{};
+    const ir::DType dtype = context_.target->type(*tensor).dtype;
+    if (dtype == ir::DType::boolean) {
+      error(part->span, "`concat` takes numbers, not truth values")
+          .help("`if c then 1 else 0` makes numbers of truth values");
+      return Broken{};
+    }
     ir::Shape shape = sample_shape(*tensor);
     if (axis >= static_cast<int64_t>(shape.size())) {
-      error(part->span, fmt::format("axis {} of {}, which has {} axes", axis, shape_text(*tensor), shape.size()));
+      error(part->span, fmt::format("`{}` has no axis {}", shape_text(*tensor), axis))
+          .label(part->span, shape_text(*tensor))
+          .help("axes are counted from 0");
       return Broken{};
     }
     if (!tensors.empty()) {
       ir::Shape first = sample_shape(tensors[0]);
-      first[static_cast<size_t>(axis)] = shape[static_cast<size_t>(axis)];
+      if (first.size() == shape.size()) first[static_cast<size_t>(axis)] = shape[static_cast<size_t>(axis)];
       if (first != shape) {
         error(part->span, "the parts of `concat` differ in other axes than the one they are joined along")
-            .label(positional[0]->span, shape_text(tensors[0]))
+            .label(parts[0]->span, shape_text(tensors[0]))
             .label(part->span, shape_text(*tensor));
         return Broken{};
       }
     }
+    integers = integers && dtype == ir::DType::i32;
+    batched = batched || tensor->batched();
+    limit = std::max(limit, tensor->limit);
+    lowest_limit = std::min(lowest_limit, tensor->limit);
     tensors.push_back(std::move(*tensor));
   }
   // Parts that do not depend on the sample get its axis where another one does.
-  const bool batched = std::any_of(tensors.begin(), tensors.end(), [](const Tensor& t) { return t.batched(); });
   ir::Shape whole = sample_shape(tensors[0]);
   whole[static_cast<size_t>(axis)] = 0;
   std::vector<ir::ValueId> ids;
   for (Tensor& tensor : tensors) {
     whole[static_cast<size_t>(axis)] += sample_shape(tensor)[static_cast<size_t>(axis)];
+    if (!integers) tensor = cast(tensor, ir::DType::f32);
     if (batched && !tensor.batched()) {
       std::vector<int> axes = tensor.axes;
       ir::Shape sizes = context_.target->type(tensor).shape;
@@ -185,45 +207,44 @@ Value Elaborator::whole_tensor_builtin(const Expr* expr, const std::string& name
   }
   if (batched) whole.insert(whole.begin(), context_.target->batch());
   if (!fits(whole, expr->span, "the result of `concat`")) return Broken{};
+  ir::Builder& builder = context_.target->builder();
   builder.at(expr->location);
   Tensor result{context_.target, ids[0], tensors[0].axes};
+  if (integers && lowest_limit > 0) result.limit = limit;
   if (ids.size() > 1) result.id = builder.create(Op::concat, std::move(ids), ir::AxisAttr{axis + (batched ? 1 : 0)});
   return result;
 }
 
-Value Elaborator::pad(const Expr* expr) {
-  const Expr* operand = nullptr;
-  const Expr* widths = nullptr;
-  double value = 0;
-  for (const Argument& argument : expr->arguments) {
-    if (argument.name.text == "value") {
-      const std::optional<Scalar> given = evaluate_scalar(argument.value, "the value of `pad`");
-      if (!given) return Broken{};
-      value = given->value;
-    } else if (!argument.name.text.empty()) {
-      error(argument.name.location, fmt::format("`pad` has no argument `{}`", argument.name.text));
-      return Broken{};
-    } else if (!operand) {
-      operand = argument.value;
-    } else {
-      widths = argument.value;
-    }
-  }
-  if (!operand || !widths || widths->kind != ExprKind::list) {
+Value Elaborator::pad(const Expr* expr, const std::vector<const Expr*>& arguments, const Expr* value_expr) {
+  if (arguments.size() != 2 || arguments[1]->kind != ExprKind::list) {
     error(expr->span, "`pad` takes a tensor and, for every axis, `before/after`")
         .help("write `pad(x, [1/1, 0/0], value = 0)`");
     return Broken{};
   }
+  const Expr* operand = arguments[0];
+  const Expr* widths = arguments[1];
+  Scalar value = integer_scalar(0);
+  if (value_expr) {
+    const std::optional<Scalar> given = evaluate_scalar(value_expr, "the value of `pad`");
+    if (!given) return Broken{};
+    value = *given;
+  }
   const Value whole = evaluate(operand);
-  std::optional<Tensor> tensor = to_tensor(whole, operand);
+  std::optional<Tensor> tensor = to_tensor(whole, operand, value.is_integer());
   if (!tensor) return Broken{};
+  if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
+    error(operand->span, "`pad` takes numbers, not truth values")
+        .help("`if c then 1 else 0` makes numbers of truth values");
+    return Broken{};
+  }
   if (widths->operands.size() != tensor->rank()) {
     error(widths->span,
-          fmt::format("{} widths for `{}` with {} axes", widths->operands.size(), shape_text(*tensor), tensor->rank()));
+          fmt::format("`pad` takes a width for every axis: {} for `{}`, found {}", tensor->rank(), shape_text(*tensor),
+                      widths->operands.size()));
     return Broken{};
   }
   ir::PadAttr attr;
-  attr.value = value;
+  attr.value = value.value;
   ir::Shape shape = context_.target->type(*tensor).shape;
   const size_t shift = tensor->batched() ? 1 : 0;
   if (shift == 1) {
@@ -250,6 +271,9 @@ Value Elaborator::pad(const Expr* expr) {
   if (!fits(shape, expr->span, "the result of `pad`")) return Broken{};
   context_.target->builder().at(expr->location);
   Tensor result = *tensor;
+  // Of indices: indices still, where the value is one.
+  if (value.value < 0 || value.value >= static_cast<double>(tensor->limit)) result.limit = 0;
+  result.zero = false;
   result.id = context_.target->builder().create(Op::pad, {tensor->id}, std::move(attr));
   return result;
 }

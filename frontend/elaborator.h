@@ -217,7 +217,9 @@ class Elaborator {
                          const Expr* at);
   Value apply_builtin(const std::string& name, const std::vector<Value>& arguments, const Expr* at);
   Value whole_tensor_builtin(const Expr* expr, const std::string& name);
-  Value pad(const Expr* expr);
+  Value reshape(const Expr* expr, const std::vector<const Expr*>& arguments);
+  Value concat(const Expr* expr, const std::vector<const Expr*>& parts, const Expr* axis_expr);
+  Value pad(const Expr* expr, const std::vector<const Expr*>& arguments, const Expr* value_expr);
   Value random(const Expr* at);
   bool enter(const Definition& definition, ir::SourceLocation site);
   bool bind_arguments(const std::vector<Formal>& formals, const std::vector<Argument>& arguments,

@@ -38,6 +38,12 @@ double compute(Op op, double a, double b) {
       return std::sqrt(a);
     case Op::tanh:
       return std::tanh(a);
+    case Op::erf:
+      return std::erf(a);
+    case Op::sin:
+      return std::sin(a);
+    case Op::cos:
+      return std::cos(a);
     case Op::floor:
       return std::floor(a);
     case Op::add:

@@ -24,7 +24,7 @@ def shape_text(shape):
     return "f32[" + ", ".join(str(size) for size in shape) + "]"
 
 
-def spec(shape, out_shape, call, rows, statements=""):
+def spec(shape, out_shape, call, rows, prelude):
     def literal(values, sizes):
         if not sizes:
             return f"{values[0]:.9g}"
@@ -34,7 +34,7 @@ def spec(shape, out_shape, call, rows, statements=""):
     body = " ".join(
         "{ x = %s, r = %s }" % (literal(x, list(shape)), literal(r, list(out_shape))) for x, r in rows)
     return f"""language 1
-loss weighted(y: f32[..s], r: f32[..s]) {{ sum[..s] y[..s] * r[..s] }}
+{prelude}loss weighted(y: f32[..s], r: f32[..s]) {{ sum[..s] y[..s] * r[..s] }}
 model m(x: {shape_text(shape)}) -> {shape_text(out_shape)} {{
   param shift: {shape_text(shape)} = 0
   let part = {call}
@@ -49,7 +49,8 @@ train r: m on d {{
 """
 
 
-def layer_case(name, module, call, batch, shape, rename=lambda key: "part." + key, training=True):
+def layer_case(name, module, call, batch, shape, rename=lambda key: "part." + key, training=True,
+               prelude=""):
     module.train(training)
     x = torch.randn(batch, *shape)
     shift = torch.zeros(*shape, requires_grad=True)
@@ -66,7 +67,7 @@ def layer_case(name, module, call, batch, shape, rename=lambda key: "part." + ke
         gradients[rename(key)] = flat(value.grad)
     states = {rename(key): flat(value) for key, value in module.named_buffers() if key != "num_batches_tracked"}
     rows = list(zip([flat(row) for row in x], [flat(row) for row in r]))
-    return {"name": name, "training": training, "spec": spec(shape, out.shape[1:], call, rows), "arguments": arguments,
+    return {"name": name, "training": training, "spec": spec(shape, out.shape[1:], call, rows, prelude), "arguments": arguments,
             "out": flat(out), "gradients": gradients, "states": states}
 
 
@@ -121,7 +122,6 @@ layers.append(layer_case("batch_norm, one axis", randomise(nn.BatchNorm1d(3)), "
 layers.append(layer_case("batch_norm, not training", randomise(nn.BatchNorm2d(3)), "batch_norm()", 4, (3, 2, 2),
                          training=False))
 layers.append(layer_case("attention", Attention(2, 4), "attention(2)", 2, (5, 4)))
-
 losses = []
 
 
@@ -195,5 +195,11 @@ def lion(w_start, lr, beta1, beta2, decay):
 
 
 lion(start, 0.01, 0.9, 0.99, 0.1)
+
+functions = [("relu", F.relu), ("leaky_relu", F.leaky_relu), ("sigmoid", torch.sigmoid), ("gelu", F.gelu), ("silu", F.silu),
+             ("softplus", F.softplus), ("elu", F.elu)]
+for name, function in functions:
+    layers.append(layer_case(name, Apply(lambda x, f=function: f(3 * x)), f"tripled_{name}()", 4, (8,),
+                             prelude=f"layer tripled_{name}()(x: f32[n]) -> f32[n] {{ {name}(3 * x) }}\n"))
 print(json.dumps({"torch": torch.__version__, "layers": layers, "losses": losses, "optimizers": optimizers,
                   "start": flat(start), "scale": flat(scale), "goal": flat(goal)}, separators=(",", ":")))

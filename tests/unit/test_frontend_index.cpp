@@ -98,12 +98,23 @@ TEST_CASE("whole tensors: slices, lists, reshape, concat, pad") {
   CHECK(six("f32[2, 3]", "reshape(x, [2, 3])") == kOneToSix);
   CHECK(vector("f32[4]", "concat(x, [7])") == Values{1, 2, 3, 7});
   CHECK(vector("f32[6]", "pad(x, [1/2], value = 9)") == Values{9, 1, 2, 3, 9, 9});
+  CHECK(matrix("f32[2, 5]", "concat(x, [[7, 8], [9, 10]], axis = 1)") == Values{1, 2, 3, 7, 8, 4, 5, 6, 9, 10});
+  // Indices stay what they are.
+  const std::string ids = "let ids[i < 2] = idx<3>(i + 1)\n";
+  CHECK(vector("f32[4]", ids + "let all = concat(ids, ids)\nlet y[i] = x[all[i]]\ny") == Values{2, 3, 2, 3});
+  CHECK(vector("f32[3]", ids + "let all = pad(ids, [0/1])\nlet y[i] = x[all[i]]\ny") == Values{2, 3, 1});
+  CHECK(vector("f32[1, 2]", ids + "let all = reshape(ids, [1, 2])\nlet y[i, j] = x[all[i, j]]\ny") == Values{2, 3});
 }
 
 TEST_CASE("powers, choices and scalars") {
   CHECK(vector("f32[3]", "x^3") == Values{1, 8, 27});
   CHECK(vector("f32[3]", "x^-1 * x") == Values{1, 1, 1});
   CHECK(vector("f32[3]", "-x^2") == Values{-1, -4, -9});
+  CHECK(vector("f32[3]", "pow(x, 2) - x * x") == Values{0, 0, 0});
+  CHECK(vector("f32[3]", "x^1.5")[1] == doctest::Approx(std::pow(2, 1.5)).epsilon(1e-6));
+  CHECK(vector("f32[3]", "2^x") == Values{2, 4, 8});
+  CHECK(vector("f32[3]", "x^x") == Values{1, 4, 27});
+  CHECK(vector("f32[3]", "let y[i < 3] = 2^i * x[i]\ny") == Values{1, 4, 12});
   CHECK(vector("f32[3]", "2^3^0 * x") == Values{2, 4, 6});
   CHECK(vector("f32[3]", "if x > 1 and not (x > 2) then 5 else x") == Values{1, 5, 3});
   CHECK(vector("f32[3]", "if 3 // 2 == 1 then x else sum[i] unknown[i]") == Values{1, 2, 3});
@@ -129,7 +140,18 @@ TEST_CASE("the library's functions") {
     CHECK(at("softplus", x) == doctest::Approx(std::log1p(std::exp(x))).epsilon(1e-6));
     CHECK(at("elu", x) == doctest::Approx(x > 0 ? x : std::expm1(x)).epsilon(1e-6));
     CHECK(at("tanh", x) == doctest::Approx(std::tanh(x)).epsilon(1e-6));
+    CHECK(at("erf", x) == doctest::Approx(std::erf(x)).epsilon(1e-6));
+    CHECK(at("sin", x) == doctest::Approx(std::sin(x)).epsilon(1e-6));
+    CHECK(at("cos", x) == doctest::Approx(std::cos(x)).epsilon(1e-6));
+    CHECK(at("floor", x) == std::floor(x));
+    CHECK(at("gelu", x) == doctest::Approx(0.5 * x * (1 + std::erf(x / std::sqrt(2.0)))).epsilon(1e-5));
   }
+}
+
+TEST_CASE("functions of numbers known while compiling are computed there") {
+  CHECK(apply("f32[1]", "[0]", "f32[4]", "[erf(0.5) + x[0], sin(0.5), cos(0.5), floor(-0.5)]", {0}) ==
+        Values{static_cast<double>(static_cast<float>(std::erf(0.5))), static_cast<double>(static_cast<float>(std::sin(0.5))),
+               static_cast<double>(static_cast<float>(std::cos(0.5))), -1});
 }
 
 TEST_CASE("the normal quantile agrees with tables") {
