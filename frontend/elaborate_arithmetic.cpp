@@ -22,7 +22,7 @@ std::string operator_word(Op op, const Expr* at) {
   const bool written = at->kind == ExprKind::unary || at->kind == ExprKind::binary;
   return written ? at->text : std::string(ir::op_name(op));
 }
-}
+}  // namespace
 
 std::string Elaborator::shape_text(const Tensor& tensor) const {
   return type_text(sample_shape(tensor), tensor.limit, tensor.home->type(tensor).dtype);
@@ -195,8 +195,8 @@ Value Elaborator::unary(Op op, const Value& x, const Expr* at) {
   if (!tensor) return Broken{};
   const bool is_boolean = context_.target->type(*tensor).dtype == DType::boolean;
   if (is_boolean != logical) {
-    error(at->span, fmt::format("`{}` takes {}", operator_word(op, at),
-                                logical ? "truth values" : "numbers, not truth values"))
+    error(at->span,
+          fmt::format("`{}` takes {}", operator_word(op, at), logical ? "truth values" : "numbers, not truth values"))
         .help(is_boolean ? "`if c then 1 else 0` makes numbers of truth values" : "compare: `x > 0`");
     return Broken{};
   }
@@ -304,7 +304,8 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
   const bool left_boolean = context_.target->type(*left).dtype == DType::boolean;
   const bool right_boolean = context_.target->type(*right).dtype == DType::boolean;
   if (left_boolean != logical || right_boolean != logical) {
-    error(at->location, fmt::format("`{}` takes {}", operator_word(op, at), logical ? "truth values" : "numbers, not truth values"))
+    error(at->location,
+          fmt::format("`{}` takes {}", operator_word(op, at), logical ? "truth values" : "numbers, not truth values"))
         .label(at->span, fmt::format("{} and {}", describe(a), describe(b)))
         .help(logical ? "compare: `x > 0`" : "`if c then 1 else 0` makes numbers of truth values");
     return Broken{};

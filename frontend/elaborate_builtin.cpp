@@ -35,9 +35,9 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
           fmt::format("`{}` takes {} argument{}, found {}", name, count, count == 1 ? "" : "s", arguments.size()));
     return false;
   };
-  static constexpr std::pair<const char*, Op> kUnary[] = {
-      {"exp", Op::exp}, {"log", Op::log}, {"sqrt", Op::sqrt}, {"abs", Op::abs},    {"tanh", Op::tanh},
-      {"erf", Op::erf}, {"sin", Op::sin}, {"cos", Op::cos},   {"floor", Op::floor}};
+  static constexpr std::pair<const char*, Op> kUnary[] = {{"exp", Op::exp}, {"log", Op::log},   {"sqrt", Op::sqrt},
+                                                          {"abs", Op::abs}, {"tanh", Op::tanh}, {"erf", Op::erf},
+                                                          {"sin", Op::sin}, {"cos", Op::cos},   {"floor", Op::floor}};
   for (const auto& [word, op] : kUnary) {
     if (name == word) return takes(1) ? unary(op, arguments[0], at) : Value(Broken{});
   }
@@ -92,8 +92,7 @@ Value Elaborator::whole_tensor_builtin(const Expr* expr, const std::string& name
     } else if (argument.name.text == option) {
       given = argument.value;
     } else {
-      auto& message =
-          error(argument.name.location, fmt::format("`{}` has no argument `{}`", name, argument.name.text));
+      auto& message = error(argument.name.location, fmt::format("`{}` has no argument `{}`", name, argument.name.text));
       if (!option.empty()) message.help(fmt::format("what it takes by name is `{}`", option));
       return Broken{};
     }
@@ -238,9 +237,8 @@ Value Elaborator::pad(const Expr* expr, const std::vector<const Expr*>& argument
     return Broken{};
   }
   if (widths->operands.size() != tensor->rank()) {
-    error(widths->span,
-          fmt::format("`pad` takes a width for every axis: {} for `{}`, found {}", tensor->rank(), shape_text(*tensor),
-                      widths->operands.size()));
+    error(widths->span, fmt::format("`pad` takes a width for every axis: {} for `{}`, found {}", tensor->rank(),
+                                    shape_text(*tensor), widths->operands.size()));
     return Broken{};
   }
   ir::PadAttr attr;

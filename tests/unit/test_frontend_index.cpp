@@ -150,7 +150,8 @@ TEST_CASE("the library's functions") {
 
 TEST_CASE("functions of numbers known while compiling are computed there") {
   CHECK(apply("f32[1]", "[0]", "f32[4]", "[erf(0.5) + x[0], sin(0.5), cos(0.5), floor(-0.5)]", {0}) ==
-        Values{static_cast<double>(static_cast<float>(std::erf(0.5))), static_cast<double>(static_cast<float>(std::sin(0.5))),
+        Values{static_cast<double>(static_cast<float>(std::erf(0.5))),
+               static_cast<double>(static_cast<float>(std::sin(0.5))),
                static_cast<double>(static_cast<float>(std::cos(0.5))), -1});
 }
 
