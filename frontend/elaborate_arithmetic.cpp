@@ -289,6 +289,14 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
     error(at->location, "division by 0").label(at->span);
     return Broken{};
   }
+  const auto* divisor = std::get_if<Tensor>(&b);
+  if (op == Op::div && divisor && divides_by_zero(*divisor)) {
+    error(at->location, fmt::format("division by 0 in the last batch of an epoch, which has {} row{}", last_batch_rows_,
+                                    last_batch_rows_ == 1 ? "" : "s"))
+        .label(at->span)
+        .help(fmt::format("choose a `batch` other than {}", program_.batch));
+    return Broken{};
+  }
   // Whole numbers with whole numbers stay so, except under division.
   const auto whole = [&](const Value& value) {
     if (const auto* scalar = std::get_if<Scalar>(&value)) {

@@ -518,17 +518,4 @@ Value Elaborator::rows_statistic(const Expr* expr) {
   return result;
 }
 
-// The mask of a batch that may not be full; nothing where all are.
-std::optional<LiveRows> Elaborator::live_rows(Target& target) {
-  if (!last_batch_masked_) return std::nullopt;
-  ir::Builder& builder = target.builder();
-  LiveRows live;
-  live.count = target.argument("batch.live", {ir::DType::f32, {}}, ir::Role::data, train_->location);
-  const ir::Shape shape = {target.batch()};
-  const ir::ValueId number = builder.cast(builder.iota(0, shape), ir::DType::f32);
-  live.mask = {
-      &target, builder.binary(ir::Op::less, number, builder.broadcast_scalar(live.count, shape)), {kBatchAxis}};
-  return live;
-}
-
 }  // namespace gradc::frontend

@@ -180,10 +180,6 @@ bool Elaborator::introduce_batch(const Index& index, int first_axis, IndexBindin
         .help("a reduction runs over the samples: `mean[batch] e`");
   } else if ((kind != Frame::Kind::layer && kind != Frame::Kind::loss) || index.pack || index.limit) {
     error(index.name.location, "`[batch]` stands in layers and losses, without a limit");
-  } else if (last_batch_masked_ && context_.target == loss_target_) {
-    error(index.name.location, "`[batch]` in a run whose last batch is not full is not supported yet")
-        .help(fmt::format("choose a batch that divides the {} rows of `{}`", program_.data.part(program_.part)->rows,
-                          program_.data.name));
   } else {
     binding.broken = false;
     binding.axes = {kBatchAxis};
@@ -345,6 +341,9 @@ Value Elaborator::reduction(const Expr* expr) {
     error(expr->location, fmt::format("`{}[batch]` is not possible; `mean sum max min` are", expr->text));
     return Broken{};
   }
+  // The dead samples of a batch that is not full take no part.
+  const bool live_only = batch && has_dead_samples();
+  if (live_only) count /= static_cast<double>(context_.target->batch());
   const Context saved = context_;
   context_.indices = &scope;
   context_.indexed = true;
@@ -356,7 +355,13 @@ Value Elaborator::reduction(const Expr* expr) {
     const Value right = evaluate(body->operands[1]);
     const auto* a = std::get_if<Tensor>(&left);
     const auto* b = std::get_if<Tensor>(&right);
-    if (a && b) result = contraction(*a, *b, reduced, body);
+    if (a && b && live_only) {
+      const std::optional<Tensor> live_a = select_live(*a, 0, body->location);
+      const std::optional<Tensor> live_b = select_live(*b, 0, body->location);
+      if (live_a && live_b) result = contraction(*live_a, *live_b, reduced, body);
+    } else if (a && b) {
+      result = contraction(*a, *b, reduced, body);
+    }
     if (!result) value = binary("*", left, right, body);
   } else {
     value = evaluate(body);
@@ -367,10 +372,17 @@ Value Elaborator::reduction(const Expr* expr) {
   if (!result) {
     if (is_broken(value)) return Broken{};
     const auto* scalar = std::get_if<Scalar>(&value);
-    if (scalar && !composed) return reduce_scalar(expr, *scalar, count);
+    if (scalar && !composed) {
+      const Value reduced_scalar = reduce_scalar(expr, *scalar, count);
+      return live_only && expr->text == "sum" ? binary("*", live_count(), reduced_scalar, expr) : reduced_scalar;
+    }
     result = to_tensor(value, body);
     if (!result || !check_numbers(*result, expr)) return Broken{};
     result = over(*result, reduced, sizes, expr->location);
+    if (result && live_only) {
+      const double dead = sums ? 0 : expr->text == "max" ? -__builtin_inf() : __builtin_inf();
+      result = select_live(*result, dead, expr->location);
+    }
     if (!result) return Broken{};
     builder.at(expr->location);
     if (composed) {
@@ -384,7 +396,12 @@ Value Elaborator::reduction(const Expr* expr) {
                                                       : ir::ReduceKind::prod;
     result = reduce_axes(kind, *result, reduced);
   }
-  if (expr->text == "mean" && count != 1) {
+  if (expr->text == "mean" && live_only) {
+    Tensor divisor = live_count();
+    if (count != 1) divisor.id = builder.mul(divisor.id, builder.constant_like(count, divisor.id));
+    const ir::Shape shape = context_.target->type(*result).shape;
+    result->id = builder.div(result->id, builder.broadcast_scalar(divisor.id, shape));
+  } else if (expr->text == "mean" && count != 1) {
     result->id = builder.div(result->id, builder.constant_like(count, result->id));
   }
   return *result;

@@ -62,7 +62,7 @@ void Elaborator::read_schedule(const Definition& train) {
   }
   if (part) {
     program_.steps_an_epoch = (part->rows + program_.batch - 1) / program_.batch;
-    last_batch_masked_ = !overrides_.batch && part->rows % program_.batch != 0;
+    last_batch_rows_ = overrides_.batch ? 0 : part->rows % program_.batch;
   }
   const TrainItem* epochs = find_item("epochs");
   const TrainItem* steps = find_item("steps");
@@ -139,10 +139,10 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
   metric.every = *every;
   metric.func = fmt::format("{}.{}", program_.run, item.word == "valid" ? "valid" : "metric." + item.name.text);
 
-  // The samples' values come from the program that does not train; its batches are always full.
+  // The samples' values come from the program that does not train.
   const size_t errors = diagnostics_.error_count();
-  const bool masked = last_batch_masked_;
-  last_batch_masked_ = false;
+  const int64_t training_rows = last_batch_rows_;
+  last_batch_rows_ = data.part(metric.part)->rows % program_.batch;
   Target& samples = make_target(Target::Kind::step, program_.batch);
   Scope columns;
   columns.file = spec_.main;
@@ -204,7 +204,7 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
     metric_total_ = nullptr;
   }
   context_ = saved;
-  last_batch_masked_ = masked;
+  last_batch_rows_ = training_rows;
   if (diagnostics_.error_count() != errors) return false;
   metric_targets_.emplace_back(&samples, metric.func);
   program_.metrics.push_back(std::move(metric));

@@ -281,13 +281,4 @@ void Elaborator::report(const Statement& item) {
   reports_.emplace_back(name.text, batch_mean(*tensor));
 }
 
-// The mean over the samples of a batch, of a value that may differ among them.
-ir::ValueId Elaborator::batch_mean(const Tensor& tensor) {
-  if (!tensor.batched()) return tensor.id;
-  ir::Builder& builder = context_.target->builder();
-  const auto batch = static_cast<double>(context_.target->batch());
-  return builder.div(builder.reduce(ir::ReduceKind::sum, tensor.id, {0}),
-                     builder.constant(batch, {ir::DType::f32, {}}));
-}
-
 }  // namespace gradc::frontend

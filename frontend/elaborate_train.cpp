@@ -221,19 +221,11 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   if (!out) return;
   if (const std::optional<Tensor> value = loss_value(target, model, columns, *out)) {
     // The trained quantity is the mean over the rows of the batch.
-    ir::Builder& builder = target.builder();
-    builder.at(find_item("loss")->location);
-    ir::ValueId mean = value->id;
-    if (value->batched()) {
-      ir::ValueId rows = builder.constant(static_cast<double>(program_.batch), {ir::DType::f32, {}});
-      ir::ValueId values = value->id;
-      if (const std::optional<LiveRows> live = live_rows(target)) {
-        values = builder.select(live->mask.id, values, builder.constant_like(0, values));
-        rows = live->count;
-      }
-      mean = builder.div(builder.reduce(ir::ReduceKind::sum, values, {0}), rows);
-    }
-    target.result("loss", mean);
+    const Context saved = context_;
+    context_.target = &target;
+    target.builder().at(find_item("loss")->location);
+    target.result("loss", batch_mean(*value));
+    context_ = saved;
     for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
     finish_states(target);
   }

@@ -113,12 +113,6 @@ struct PendingGather {
   Tensor indices;
 };
 
-// Which samples of a batch are rows of the data, where the last batch of an epoch is not full: bool[B], and how many.
-struct LiveRows {
-  Tensor mask;
-  ir::ValueId count;  // f32[]
-};
-
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
@@ -248,7 +242,13 @@ class Elaborator {
   void sample(const Statement& statement);
   Value categorical(const Expr* expr);
   void report(const Statement& statement);
+
+  // The samples of a batch that are rows of the data (elaborate_batch.cpp)
+  bool has_dead_samples() const;
+  Tensor live_count();
+  std::optional<Tensor> select_live(const Tensor& tensor, double dead, ir::SourceLocation location);
   ir::ValueId batch_mean(const Tensor& tensor);
+  bool divides_by_zero(const Tensor& divisor) const;
 
   // Shapes (elaborate_shape.cpp)
   bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
@@ -272,7 +272,6 @@ class Elaborator {
   std::optional<std::vector<const ir::TableColumn*>> column_range(const Expr* range);
   Value rows_reduction(const Expr* expr);
   Value rows_statistic(const Expr* expr);
-  std::optional<LiveRows> live_rows(Target& target);
   // Epochs, metrics (elaborate_metric.cpp)
   void read_schedule(const Definition& train);
   std::optional<int64_t> interval(const TrainItem& item);
@@ -347,7 +346,7 @@ class Elaborator {
   std::map<const Expr*, Value> totals_;              // of that line
   bool in_columns_ = false, in_statistics_ = false;  // which of the two the data block is elaborated for
   size_t statistic_count_ = 0;
-  bool last_batch_masked_ = false;
+  int64_t last_batch_rows_ = 0;  // of an epoch, where that batch is not full; 0: all are
 
   // The metric being elaborated: its values for each sample, and how they are reduced over the rows.
   Metric* metric_ = nullptr;
