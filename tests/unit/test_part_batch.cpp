@@ -43,9 +43,10 @@ std::string spec_text(int batch) {
   std::string rows;
   for (int k = 0; k < kRows; ++k) rows += " { x = [[0, 0, 0], [0, 0, 0]], target = [0, 0, 0, 0] }";
   return std::string(kDefinitions) + "data d = rows" + rows +
-         fmt::format("\ntrain r: net on d {{\n  loss watched(out, target)\n  optimizer adamw(lr = 0.1, clip = 1)\n  "
-                     "batch {}; epochs 1; shuffle false\n}}\n",
-                     batch);
+         fmt::format(
+             "\ntrain r: net on d {{\n  loss watched(out, target)\n  optimizer adamw(lr = 0.1, clip = 1)\n  "
+             "batch {}; epochs 1; shuffle false\n}}\n",
+             batch);
 }
 
 // Values that are not alike, for arguments of any name.
