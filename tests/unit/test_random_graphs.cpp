@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <random>
 
+#include "ir/builder.h"
 #include "ir/eval.h"
 #include "ir/print.h"
+#include "ir/rewrite.h"
 #include "ir/widen.h"
 #include "passes/differentiate.h"
 #include "passes/gradient_check.h"
@@ -35,20 +38,51 @@ bool all_same_bits(const std::vector<ir::Tensor>& a, const std::vector<ir::Tenso
   return a.size() == b.size();
 }
 
-// In double precision a different rounding shows in the last digits only.
-bool all_near(const std::vector<ir::Tensor>& a, const std::vector<ir::Tensor>& b) {
+// The function with every real value of an operation, element by element, changed by a random part of at most
+// kDisturbance; likewise arguments. What the results do then is the error that roundings can have, however badly
+// conditioned the function is at these arguments (Monte Carlo arithmetic, Parker 1997).
+constexpr double kDisturbance = 0x1p-40;
+double disturbance(std::mt19937_64& random) {
+  return 1 + std::uniform_real_distribution<double>(-kDisturbance, kDisturbance)(random);
+}
+ir::Func disturbed(const ir::Func& func, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  return ir::rewrite(func, [&](ir::Builder& builder, const ir::Value& value, const std::vector<ir::ValueId>& operands) {
+    if (value.op == ir::Op::parameter) return builder.parameter(value.name, value.type, value.role);
+    const ir::ValueId id = builder.create(value.op, operands, value.attr, value.type);
+    if (value.type.dtype != ir::DType::f64) return id;
+    ir::ConstantAttr factors;
+    for (int64_t i = 0; i < value.type.elements(); ++i) factors.values.push_back(disturbance(random));
+    return builder.mul(id, builder.create(ir::Op::constant, {}, factors, value.type));
+  });
+}
+std::vector<ir::Tensor> disturbed(std::vector<ir::Tensor> tensors, uint64_t seed) {
+  std::mt19937_64 random(~seed);
+  for (ir::Tensor& tensor : tensors) {
+    if (tensor.type().dtype != ir::DType::f64) continue;
+    for (int64_t i = 0; i < tensor.elements(); ++i) tensor.set(i, tensor.at(i) * disturbance(random));
+  }
+  return tensors;
+}
+
+struct Distance {
+  double relative = 0;  // to the largest element of the same result
+  bool same_nans = true;
+};
+
+Distance distance(const std::vector<ir::Tensor>& a, const std::vector<ir::Tensor>& b) {
+  Distance all;
   for (size_t i = 0; i < a.size(); ++i) {
-    double scale = 1e-5;  // what is smaller comes from 1 - y of a saturated tanh, which has lost its digits
-    for (int64_t k = 0; k < a[i].elements(); ++k) {
-      if (std::isfinite(a[i].at(k))) scale = std::max(scale, std::fabs(a[i].at(k)));
-    }
+    double scale = 1e-300, most = 0;
     for (int64_t k = 0; k < a[i].elements(); ++k) {
       const double x = a[i].at(k), y = b[i].at(k);
-      if (std::isfinite(x) && std::isfinite(y) && std::fabs(x - y) > 1e-9 * scale) return false;
-      if (std::isnan(x) != std::isnan(y)) return false;
+      if (std::isfinite(x)) scale = std::max(scale, std::fabs(x));
+      if (std::isfinite(x) && std::isfinite(y)) most = std::max(most, std::fabs(x - y));
+      all.same_nans = all.same_nans && std::isnan(x) == std::isnan(y);
     }
+    all.relative = std::max(all.relative, most / scale);
   }
-  return true;
+  return all;
 }
 
 std::vector<ir::Tensor> in_double(const std::vector<ir::Tensor>& tensors) {
@@ -64,6 +98,7 @@ std::vector<ir::Tensor> in_double(const std::vector<ir::Tensor>& tensors) {
 }  // namespace
 
 TEST_CASE("random graphs keep their meaning through every pass") {
+  int64_t compared = 0, badly_conditioned = 0;
   for (uint64_t seed = 1; seed <= kGraphs; ++seed) {
     CAPTURE(seed);
     tests::RandomGraph graph = tests::random_graph(seed, {.smooth = seed % 2 == 0});
@@ -80,17 +115,29 @@ TEST_CASE("random graphs keep their meaning through every pass") {
         CHECK_MESSAGE(all_same_bits(bits, now), "seed ", seed, ", pass ", name, ":\n", ir::print(graph.func, {}),
                       ir::print(after, {}));
       } else {
-        const std::vector<ir::Tensor> wide = in_double(graph.arguments);
-        const bool near =
-            all_near(evaluate_or_fail(ir::widen(graph.func), wide), evaluate_or_fail(ir::widen(after), wide));
-        // Where numbers overflow or cancel, a rounding decides what comes out.
-        if (seed % 2 == 0)
-          CHECK_MESSAGE(near, "seed ", seed, ", pass ", name, ":\n", ir::print(graph.func, {}), ir::print(after, {}));
+        // In double precision a different rounding shows in the last digits only, or not more than roundings explain.
+        // Graphs that are not smooth are left out here: where numbers overflow, a rounding decides what comes out.
+        if (seed % 2 == 0) {
+          const std::vector<ir::Tensor> wide = in_double(graph.arguments);
+          const ir::Func func = ir::widen(graph.func);
+          const std::vector<ir::Tensor> expected = evaluate_or_fail(func, wide);
+          const Distance found = distance(expected, evaluate_or_fail(ir::widen(after), wide));
+          double allowed = 1e-9;
+          if (found.relative > allowed) {
+            ++badly_conditioned;
+            allowed = distance(expected, evaluate_or_fail(disturbed(func, seed), disturbed(wide, seed))).relative;
+          }
+          ++compared;
+          CHECK_MESSAGE((found.same_nans && found.relative <= allowed), "seed ", seed, ", pass ", name, ", distance ",
+                        found.relative, ", roundings explain ", allowed, ":\n", ir::print(graph.func, {}),
+                        ir::print(after, {}));
+        }
       }
       graph.func = after;
       bits = now;
     }
   }
+  CHECK(badly_conditioned * 100 < compared);  // a check that excuses its cases checks nothing
 }
 
 TEST_CASE("random graphs have the gradients that differences show") {
