@@ -16,6 +16,13 @@ ir::Module module_from_text(const std::string& text) {
   return *module;
 }
 
+ir::Func func_from_text(const std::string& text) {
+  const ir::Module module = module_from_text(text);
+  REQUIRE(module.items.size() == 1);
+  REQUIRE(std::holds_alternative<ir::Func>(module.items.front()));
+  return std::get<ir::Func>(module.items.front());
+}
+
 std::string errors_of_text(const std::string& text) {
   ir::Sources sources;
   ir::Diagnostics diagnostics(sources);
@@ -27,8 +34,7 @@ std::string errors_of_text(const std::string& text) {
 }
 
 std::vector<double> values_of(const std::string& text) {
-  const ir::Module module = module_from_text(text);
-  const ir::Func& func = std::get<ir::Func>(module.items.at(0));
+  const ir::Func func = func_from_text(text);
   const std::vector<ir::VerifyError> errors = ir::verify(func);
   REQUIRE_MESSAGE(errors.empty(), (errors.empty() ? "" : to_string(errors.front())));
   const ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, {});

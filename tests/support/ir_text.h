@@ -10,6 +10,8 @@ namespace gradc::tests {
 
 // The module of the text; its diagnostics go to a failed doctest REQUIRE.
 ir::Module module_from_text(const std::string& text);
+// The only function of the text.
+ir::Func func_from_text(const std::string& text);
 // The rendered diagnostics of a faulty text; "" where it parses and verifies.
 std::string errors_of_text(const std::string& text);
 // The values of the first result of the text's only function, which has no arguments.

@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "ir/philox.h"
-#include "tests/unit/func_from_text.h"
+#include "tests/support/ir_text.h"
 
 using namespace gradc;
 using namespace gradc::runtime;
@@ -149,11 +149,12 @@ TEST_CASE("dataset: formula data is a function of seed and step, wherever the pl
   for (const char* offsets : {"0 64", "64 0"}) {
     const std::string x = std::string(offsets).substr(0, std::string(offsets).find(' '));
     const std::string target = std::string(offsets).substr(std::string(offsets).find(' ') + 1);
-    const ir::Func draw = func_from_text(R"(func @data(%key: i32[3] key at hyper+0) -> (x: f32[3,2], target: f32[3]) {
+    const ir::Func draw =
+        tests::func_from_text(R"(func @data(%key: i32[3] key at hyper+0) -> (x: f32[3,2], target: f32[3]) {
   %0 = random %key {place = 9, sample} : f32[3,2] kernel 0 at result+)" +
-                                         x + R"(
+                              x + R"(
   %1 = reduce %0 {sum, axes = [1]} : f32[3] kernel 1 at result+)" +
-                                         target + R"(
+                              target + R"(
   return %0, %1
 }
 )");

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "runtime/safetensors.h"
-#include "tests/unit/func_from_text.h"
+#include "tests/support/ir_text.h"
 #include "tests/unit/temporary_folder.h"
 
 using namespace gradc;
@@ -23,14 +23,14 @@ const char* const kStep = R"(func @s(%weight: f32[2] parameter at state+0, %v: f
 )";
 
 State make_state() {
-  const Layout layout = layout_of(func_from_text(kStep));
+  const Layout layout = layout_of(tests::func_from_text(kStep));
   return State(layout.state, layout.state_bytes, 7);
 }
 
 }  // namespace
 
 TEST_CASE("layout: every argument and result has its slot") {
-  const Layout layout = layout_of(func_from_text(kStep));
+  const Layout layout = layout_of(tests::func_from_text(kStep));
   REQUIRE(layout.state.size() == 2);
   CHECK(layout.state[1].name == "v");
   CHECK(layout.state[1].role == ir::Role::state);
@@ -55,8 +55,8 @@ TEST_CASE("state: one aligned block with the record behind the tensors") {
 
 TEST_CASE("state: initial values by name") {
   State state = make_state();
-  REQUIRE(
-      initialize(state, func_from_text(R"(func @init(%key: i32[3] key) -> (v: f32[2], unused: f32[], weight: f32[2]) {
+  REQUIRE(initialize(
+      state, tests::func_from_text(R"(func @init(%key: i32[3] key) -> (v: f32[2], unused: f32[], weight: f32[2]) {
   %0 = constant {3} : f32[2]
   %1 = constant {1} : f32[]
   %2 = random %key {place = 5} : f32[2]
@@ -112,4 +112,7 @@ TEST_CASE("random key: seed and step in 32-bit words") {
   CHECK(static_cast<uint32_t>(key.data<int32_t>()[0]) == 0x90abcdef);
   CHECK(static_cast<uint32_t>(key.data<int32_t>()[1]) == 0x12345678);
   CHECK(static_cast<uint32_t>(key.data<int32_t>()[2]) == 0xffffffff);
+  const ir::Tensor later = random_key(0x1234567890abcdef, 0x1ffffffff);
+  CHECK(static_cast<uint32_t>(later.data<int32_t>()[2]) == 0xffffffff);
+  CHECK_FALSE(later.same_bits(key));
 }

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "runtime/metric.h"
-#include "tests/unit/func_from_text.h"
+#include "tests/support/ir_text.h"
 
 using namespace gradc;
 using namespace gradc::runtime;
@@ -35,7 +35,7 @@ const char* kTwice = R"(func @columns(%s: f32[] input, %a: f32[2] data) -> (x: f
 TEST_CASE("table: columns a chunk at a time, in the order of the split") {
   const ir::Table table = small_table();
   const NamedTensors two = {{"s", ir::Tensor::scalar(2, ir::DType::f32)}};
-  const ir::Func func = func_from_text(kTwice);
+  const ir::Func func = tests::func_from_text(kTwice);
   const auto columns = table_columns(table, func, 2, two, {{"x", 0}}, {4, 0, 3, 1, 2});
   REQUIRE(columns);
   CHECK(*(*columns)[0].values == std::vector<float>{8, 0, 6, 2, 4});
@@ -58,8 +58,8 @@ TEST_CASE("table: the split is one permutation for all seeds, what is not shuffl
 }
 
 TEST_CASE("metric: reduced over the rows, dead samples of the last batch left out") {
-  const ir::Func samples =
-      func_from_text(R"(func @m(%w: f32[] parameter at state+0, %a: f32[2] data at data+0) -> (values.0: f32[2]) {
+  const ir::Func samples = tests::func_from_text(
+      R"(func @m(%w: f32[] parameter at state+0, %a: f32[2] data at data+0) -> (values.0: f32[2]) {
   %0 = broadcast %w {axes = []} : f32[2]
   %1 = mul %a, %0 : f32[2] kernel 0 at result+0
   return %1

@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "tests/unit/func_from_text.h"
+#include "tests/support/ir_text.h"
 
 using namespace gradc;
 using namespace gradc::runtime;
@@ -53,11 +53,11 @@ struct Losses {
 };
 
 Training make_training(const char* hyper, double rate, ResidentRows rows) {
-  const ir::Func step = func_from_text(kStep);
+  const ir::Func step = tests::func_from_text(kStep);
   const Layout layout = layout_of(step);
   ir::Result<Dataset> data = Dataset::resident(std::move(rows), layout, 1);
   REQUIRE(data);
-  const ir::Func hyper_func = func_from_text(hyper);
+  const ir::Func hyper_func = tests::func_from_text(hyper);
   ir::Result<HyperTable> table = HyperTable::make(&hyper_func, {{"lr", rate}}, layout, 1);
   REQUIRE(table);
   return {interpret(step), layout, State(layout.state, layout.state_bytes, 1), std::move(*data), std::move(*table)};
@@ -132,8 +132,8 @@ TEST_CASE("trainer: chunks do not change a bit, and a run can go on where it sto
 }
 
 TEST_CASE("trainer: what the step gives beside its loss is reported with it") {
-  const ir::Func step =
-      func_from_text(R"(func @s(%w: f32[] parameter at state+0, %x: f32[1] data at data+0) -> (w: f32[], loss: f32[],
+  const ir::Func step = tests::func_from_text(
+      R"(func @s(%w: f32[] parameter at state+0, %x: f32[1] data at data+0) -> (w: f32[], loss: f32[],
                                                                                  gap: f32[]) {
   %0 = reshape %x : f32[]
   %1 = sub %w, %0 : f32[] kernel 0 at result+64
