@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "ir/math.h"
+#include "ir/math_double.h"
 #include "ir/philox.h"
 #include "ir/sum_order.h"
 
@@ -119,10 +120,10 @@ void rule_floor(const EvalCall& call) {
   map_real(call, [](float x) { return floor_f32(x); }, [](double x) { return std::floor(x); });
 }
 void rule_exp(const EvalCall& call) {
-  map_real(call, [](float x) { return exp_f32(x); }, [](double x) { return std::exp(x); });
+  map_real(call, [](float x) { return exp_f32(x); }, [](double x) { return exp_f64(x); });
 }
 void rule_log(const EvalCall& call) {
-  map_real(call, [](float x) { return log_f32(x); }, [](double x) { return std::log(x); });
+  map_real(call, [](float x) { return log_f32(x); }, [](double x) { return log_f64(x); });
 }
 void rule_tanh(const EvalCall& call) {
   map_real(call, [](float x) { return tanh_f32(x); }, [](double x) { return std::tanh(x); });

@@ -4,10 +4,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <random>
+
+#include "ir/math_double.h"
 
 using namespace gradc;
 
@@ -134,4 +138,35 @@ TEST_CASE("math: special values of tanh") {
   CHECK(std::isnan(ir::tanh_f32(std::nanf(""))));
   CHECK(ir::tanh_f32(-0x1p-149f) == -0x1p-149f);
   CHECK(ir::tanh_f32(0x1p-126f) == 0x1p-126f);
+}
+
+TEST_CASE("math: exp and log of double are the C library's within one unit in the last place") {
+  std::mt19937_64 random(1);
+  const auto units_apart = [](double a, double b) {
+    return std::fabs(a - b) / (std::nextafter(std::fabs(b), HUGE_VAL) - std::fabs(b));
+  };
+  double worst_exp = 0, worst_log = 0;
+  for (int k = 0; k < 200000; ++k) {
+    const double x = std::uniform_real_distribution<double>(k % 2 == 0 ? -1 : -700, k % 2 == 0 ? 1 : 700)(random);
+    worst_exp = std::max(worst_exp, units_apart(ir::exp_f64(x), std::exp(x)));
+    const double y = k % 2 == 0 ? std::exp(x) : std::exp(x * 1e-3);
+    worst_log = std::max(worst_log, units_apart(ir::log_f64(y), std::log(y)));
+  }
+  CHECK(worst_exp <= 1);
+  CHECK(worst_log <= 1);
+  constexpr double kHuge = std::numeric_limits<double>::infinity();
+  CHECK(ir::exp_f64(0) == 1);
+  CHECK(ir::exp_f64(-kHuge) == 0);
+  CHECK(ir::exp_f64(kHuge) == kHuge);
+  CHECK(ir::exp_f64(709.78) == std::exp(709.78));
+  CHECK(ir::exp_f64(709.79) == kHuge);
+  CHECK(ir::exp_f64(-745.13) == 0x1p-1074);
+  CHECK(ir::exp_f64(-745.14) == 0);
+  CHECK(std::isnan(ir::exp_f64(std::nan(""))));
+  CHECK(ir::log_f64(1) == 0);
+  CHECK(ir::log_f64(0) == -kHuge);
+  CHECK(ir::log_f64(kHuge) == kHuge);
+  CHECK(ir::log_f64(0x1p-1074) == std::log(0x1p-1074));
+  CHECK(std::isnan(ir::log_f64(-1)));
+  CHECK(std::isnan(ir::log_f64(std::nan(""))));
 }
