@@ -1,11 +1,13 @@
 #include "cli/build_run.h"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 
 #include "cli/run_passes.h"
+#include "cli/table.h"
 #include "ir/ensure.h"
 #include "ir/eval.h"
 #include "runtime/jit_executor.h"
@@ -46,6 +48,18 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
   if (metric.combined) total = *program.module.find(metric.func + ".total");
   return runtime::Metric(std::move(*executor), layout, std::move(*rows), std::move(*hyper), metric.reductions,
                          std::move(total));
+}
+
+// Whether what a step works on fits into this machine: asked before anything is allocated.
+ir::Status check_memory(const ir::Func& step, const runtime::Layout& layout) {
+  const int64_t needed = layout.state_bytes + layout.data_bytes + layout.result_bytes + step.arena_bytes;
+  const int64_t there = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
+  if (there <= 0 || needed <= there) return ir::success();
+  return ir::Error{
+      fmt::format("a step needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
+                  "smaller batch needs less",
+                  human_bytes(needed), human_bytes(layout.state_bytes), human_bytes(layout.data_bytes),
+                  human_bytes(step.arena_bytes), human_bytes(there))};
 }
 
 }  // namespace
@@ -174,10 +188,11 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   print_times(words.passes, runner);
   const ir::Func* step = module.find(step_name);
   ENSURE(step != nullptr, "the pipeline made no @" + step_name);
+  const runtime::Layout layout = runtime::layout_of(*step);
+  if (ir::Status status = check_memory(*step, layout); !status) return status.take_error();
   ir::Result<runtime::Executor> executor = make_executor(*step, module.files, words);
   if (!executor) return executor.take_error();
 
-  const runtime::Layout layout = runtime::layout_of(*step);
   const ir::Result<ResidentData> resident = load_rows(program);
   if (!resident) return ir::Error{resident.error()};
   ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, words);

@@ -10,12 +10,12 @@
 namespace gradc::cli {
 namespace {
 
-// "N=8" apart; false where there is no "=" or no name.
+// "N=8" apart; false where there is no "=", no name or no number.
 bool split_pairs(const std::vector<std::string>& words, const char* option,
                  std::vector<std::pair<std::string, std::string>>& pairs) {
   for (const std::string& word : words) {
     const size_t equals = word.find('=');
-    if (equals == std::string::npos || equals == 0) {
+    if (equals == std::string::npos || equals == 0 || !frontend::is_override(word.substr(equals + 1))) {
       fail_usage(fmt::format("{}: `{}` is not of the form NAME=NUMBER", option, word));
       return false;
     }

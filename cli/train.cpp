@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <system_error>
 
 #include "cli/build_run.h"
 #include "cli/load.h"
@@ -22,19 +23,27 @@
 namespace gradc::cli {
 namespace {
 
-// Where the weights go: the command line may name any file, a spec only one below the current folder, because specs
-// come from elsewhere.
+// Where the weights go: the command line may name any file. A spec comes from elsewhere: it may name a safetensors file
+// below the current folder, and there is no other file in its place.
 ir::Result<std::string> save_path(const frontend::Program& program, const TrainWords& words) {
   if (words.save) return *words.save;
-  if (!program.save) return program.run + ".safetensors";
-  const std::filesystem::path path(*program.save);
+  const std::string name = program.save ? *program.save : program.run + ".safetensors";
+  const std::filesystem::path path(name);
   bool leaves = path.is_absolute();
   for (const std::filesystem::path& part : path) leaves |= part == "..";
-  if (leaves) {
-    return ir::Error{fmt::format("the spec saves to {}, outside of the current folder; choose a file with --save",
-                                 runtime::quote_name(*program.save))};
+  const auto refuse = [&](std::string_view why) {
+    return ir::Error{
+        fmt::format("the spec saves to {}, {}; choose a file with --save", runtime::quote_name(name), why)};
+  };
+  if (leaves) return refuse("outside of the current folder");
+  if (path.extension() != ".safetensors") return refuse("which is no name of a .safetensors file");
+  std::error_code error;
+  if (std::filesystem::is_symlink(path, error)) return refuse("which is a link to another file");
+  if (std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) > 0 &&
+      !runtime::SafetensorsReader::open(name)) {
+    return refuse("where there is a file that holds no weights");
   }
-  return *program.save;
+  return name;
 }
 
 int64_t parameter_count(const frontend::Program& program) {
@@ -220,7 +229,15 @@ int train(const TrainWords& words) {
     report.measured(*program, metric, step, value);
   };
   const runtime::Metadata metadata = data_metadata(*program, built->statistics);
-  events.save = [&](uint64_t) { return runtime::save_weights(training.state, *path, metadata); };
+  // A loss shows the weights before its step's update; what the last update made of them shows only in themselves.
+  const auto save = [&](uint64_t step) -> ir::Status {
+    if (const std::string name = runtime::find_not_finite(training.state); !name.empty()) {
+      return ir::Error{fmt::format("{} is not finite after step {}: training diverged, nothing was saved",
+                                   runtime::quote_name(name), step)};
+    }
+    return runtime::save_weights(training.state, *path, metadata);
+  };
+  events.save = save;
   bool converged = false;
   const ir::Result<runtime::TrainingOutcome> outcome = train_with_events(*program, *built, observer, events, converged);
   report.clear();
@@ -235,10 +252,10 @@ int train(const TrainWords& words) {
     for (const auto& [name, value] : outcome->reports) print(", {} {:.4g}", name, static_cast<double>(value));
     print("\n");
   }
+  if (ir::Status status = save(outcome->steps); !status) return fail(status.error());
   if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
     return fail(status.error());
   }
-  if (ir::Status status = runtime::save_weights(training.state, *path, metadata); !status) return fail(status.error());
   if (words.json) {
     print(R"({{"event":"done","steps":{},"loss":{}{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
           "\n",

@@ -25,6 +25,8 @@ std::optional<Scalar> read_number(const std::string& text) {
 
 }  // namespace
 
+bool is_override(const std::string& text) { return read_number(text).has_value(); }
+
 Elaborator::Elaborator(const Spec& spec, const Overrides& overrides, ir::Diagnostics& diagnostics,
                        const ElaborateLimits& limits)
     : spec_(spec), overrides_(overrides), diagnostics_(diagnostics), limits_(limits) {}

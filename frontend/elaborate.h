@@ -16,6 +16,9 @@
 
 namespace gradc::frontend {
 
+// Whether a text of the command line is a value that a constant or a setting can take: 8, 0.5, true.
+bool is_override(const std::string& text);
+
 // What the command line says over the spec. Names that the spec does not have are errors.
 struct Overrides {
   std::vector<std::pair<std::string, std::string>> constants;  // -D N=8

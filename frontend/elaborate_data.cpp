@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "frontend/elaborator.h"
 
@@ -124,7 +126,13 @@ std::optional<std::pair<ir::Shape, std::vector<float>>> Elaborator::literal(cons
   if (expr->kind != ExprKind::list) {
     const std::optional<Scalar> scalar = evaluate_scalar(expr, "an entry of the data");
     if (!scalar) return std::nullopt;
-    return std::make_pair(ir::Shape{}, std::vector<float>{static_cast<float>(scalar->value)});
+    const auto entry = static_cast<float>(scalar->value);
+    if (std::isinf(entry) && std::isfinite(scalar->value)) {
+      error(expr->span, fmt::format("{} is beyond the range of f32, which ends at {}", scalar->value,
+                                    std::numeric_limits<float>::max()));
+      return std::nullopt;
+    }
+    return std::make_pair(ir::Shape{}, std::vector<float>{entry});
   }
   if (expr->operands.empty()) {
     error(expr->span, "an empty list has no shape");

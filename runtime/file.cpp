@@ -57,9 +57,11 @@ struct NewFile {
   int descriptor;
 };
 
+// Its name does not hold the target's, which may be as long as the file system allows.
 ir::Result<NewFile> create_beside(const std::string& target, const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(target).parent_path();
   for (int attempt = 0; attempt < 100; ++attempt) {
-    std::string name = fmt::format("{}.{}.{}.tmp", target, ::getpid(), attempt);
+    std::string name = (folder / fmt::format(".gradc.{}.{}.tmp", ::getpid(), attempt)).string();
     const int descriptor = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor >= 0) return NewFile{std::move(name), descriptor};
     if (errno != EEXIST) return cannot("write", path, errno);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 
 #include "ir/ensure.h"
@@ -41,7 +42,20 @@ std::string compare_names(const State& state, const SafetensorsReader& reader, s
 
 }  // namespace
 
+namespace {
+
+// A bijection of the 64-bit words that spreads every bit over all (the finalizer of SplitMix64, Steele and others,
+// 2014).
+uint64_t mix(uint64_t word) {
+  word = (word ^ (word >> 30)) * 0xbf58476d1ce4e5b9;
+  word = (word ^ (word >> 27)) * 0x94d049bb133111eb;
+  return word ^ (word >> 31);
+}
+
+}  // namespace
+
 ir::Tensor random_key(uint64_t seed, uint64_t step) {
+  seed ^= mix(step >> 32);  // mix(0) = 0
   ir::Tensor key(ir::Type{ir::DType::i32, {3}});
   key.data<int32_t>()[0] = static_cast<int32_t>(static_cast<uint32_t>(seed));
   key.data<int32_t>()[1] = static_cast<int32_t>(static_cast<uint32_t>(seed >> 32));
@@ -99,6 +113,17 @@ ir::Status initialize(State& state, const ir::Func& init) {
     state.set_tensor(slot, (*values)[found]);
   }
   return ir::success();
+}
+
+std::string find_not_finite(const State& state) {
+  for (const Slot& slot : state.slots()) {
+    if (slot.role != ir::Role::parameter || slot.type.dtype != ir::DType::f32) continue;
+    const float* elements = state.elements(slot);
+    for (int64_t k = 0; k < slot.type.elements(); ++k) {
+      if (!std::isfinite(elements[k])) return slot.name;
+    }
+  }
+  return {};
 }
 
 ir::Status load_weights(State& state, const std::string& path, std::string_view model) {

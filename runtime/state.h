@@ -25,7 +25,8 @@ struct RunRecord {
   uint64_t step = 0;  // steps done
 };
 
-// The key operand of `random`: (seed low word, seed high word, step).
+// The key operand of `random`: (seed low word, seed high word, low word of step). Beyond 2^32 steps the seed changes
+// with the step's high word, so that no step repeats another.
 ir::Tensor random_key(uint64_t seed, uint64_t step);
 
 class State {
@@ -53,6 +54,9 @@ class State {
 
 // Fills every slot with the result of `init` (func @RUN.init) that has its name, for the state's seed.
 ir::Status initialize(State& state, const ir::Func& init);
+
+// The name of the first parameter that has an element which is not finite, or "".
+std::string find_not_finite(const State& state);
 
 // Parameters by name from a safetensors file. Names and shapes must be exactly the state's parameters (layer states may
 // be absent); what else PyTorch stores (`num_batches_tracked`) is passed over. On error nothing has changed. `model` is
