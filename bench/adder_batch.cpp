@@ -1,5 +1,5 @@
-// The 2-5-1 adder with a batch, by hand with vector types: the rows lie in the lanes, the gradients are summed in vectors and
-// folded once a step. SGD on mean squared error, the row values as three arrays.
+// The 2-5-1 adder with a batch, by hand with vector types: the rows lie in the lanes, the gradients are summed in
+// vectors and folded once a step. SGD on mean squared error, the row values as three arrays.
 //
 //   clang++ -std=c++20 -O3 -march=native -ffp-contract=fast -DBATCH=32 adder_batch.cpp
 //
@@ -93,5 +93,6 @@ int main(int, char** words) {
     counted += round;
     took = now() - start;
   }
-  std::printf("{\"ns_per_step\":%.3f,\"loss\":%g}\n", 1e9 * took / static_cast<double>(counted), static_cast<double>(loss));
+  std::printf("{\"ns_per_step\":%.3f,\"loss\":%g}\n", 1e9 * took / static_cast<double>(counted),
+              static_cast<double>(loss));
 }

@@ -24,9 +24,7 @@ void opaque(T& value) {
   asm volatile("" : "+m"(value) : : "memory");
 }
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 template <int kChains, class T>
 double fma_seconds(long rounds) {

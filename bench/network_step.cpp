@@ -1,7 +1,9 @@
 // One training step of a dense network by hand, with vector types: what a careful programmer reaches without a library.
-// Sizes are compile-time constants; linear layers with a map between them, cross entropy or mean squared error, SGD or Adam.
+// Sizes are compile-time constants; linear layers with a map between them, cross entropy or mean squared error, SGD or
+// Adam.
 //
-//   clang++ -std=c++20 -O3 -march=native -ffp-contract=fast -DSIZES=784,128,10 -DBATCH=64 [-DTANH] [-DMSE] [-DADAM] network_step.cpp
+//   clang++ -std=c++20 -O3 -march=native -ffp-contract=fast -DSIZES=784,128,10 -DBATCH=64 [-DTANH] [-DMSE] [-DADAM]
+//   network_step.cpp
 //
 // usage: network_step SECONDS    prints {"ns_per_step":...,"loss":...}
 #include <algorithm>
@@ -32,11 +34,11 @@ constexpr int kWidest = [] {
 Vector& vector_at(float* p) { return *reinterpret_cast<Vector*>(p); }
 const Vector& vector_at(const float* p) { return *reinterpret_cast<const Vector*>(p); }
 
-// out[m][n] = start[n] (or 0) + sum over k of a[m * a_row + k * a_column] * b[k][n], a tile of kRows x kColumns vectors in
-// registers.
+// out[m][n] = start[n] (or 0) + sum over k of a[m * a_row + k * a_column] * b[k][n], a tile of kRows x kColumns vectors
+// in registers.
 template <int kRows, int kColumns>
-void tile(int m, int n, int width, int depth, const float* a, int a_row, int a_column, const float* b, const float* start,
-          float* out) {
+void tile(int m, int n, int width, int depth, const float* a, int a_row, int a_column, const float* b,
+          const float* start, float* out) {
   Vector sum[kRows][kColumns];
   for (int r = 0; r < kRows; ++r) {
     for (int c = 0; c < kColumns; ++c) sum[r][c] = start ? vector_at(start + n + c * kWidth) : Vector{};
@@ -54,8 +56,8 @@ void tile(int m, int n, int width, int depth, const float* a, int a_row, int a_c
   }
 }
 
-void product(int rows, int width, int depth, const float* a, int a_row, int a_column, const float* b, const float* start,
-             float* out) {
+void product(int rows, int width, int depth, const float* a, int a_row, int a_column, const float* b,
+             const float* start, float* out) {
   constexpr int kRows = 6, kColumns = 2;
   int n = 0;
   for (; n + kColumns * kWidth <= width; n += kColumns * kWidth) {
@@ -169,7 +171,8 @@ int main(int, char** words) {
         for (int i = 0; i < inputs; ++i) layer.turned[i * outputs + o] = layer.weight.value[o * inputs + i];
       }
       const float* in = l == 0 ? rows.data() : layers[l - 1].output.data();
-      product(kBatch, outputs, inputs, in, inputs, 1, layer.turned.data(), layer.bias.value.data(), layer.output.data());
+      product(kBatch, outputs, inputs, in, inputs, 1, layer.turned.data(), layer.bias.value.data(),
+              layer.output.data());
       if (l + 1 == kLayers) continue;
       for (float& y : layer.output) {
 #ifdef TANH
@@ -216,5 +219,6 @@ int main(int, char** words) {
     round *= 2;
     took = now() - start;
   }
-  std::printf("{\"ns_per_step\":%.3f,\"loss\":%g}\n", 1e9 * took / static_cast<double>(counted), static_cast<double>(loss));
+  std::printf("{\"ns_per_step\":%.3f,\"loss\":%g}\n", 1e9 * took / static_cast<double>(counted),
+              static_cast<double>(loss));
 }

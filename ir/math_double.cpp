@@ -26,8 +26,8 @@ double exp_f64(double x) {
   return std::ldexp(1 + (r + (r * r * q + lost)), static_cast<int>(n));
 }
 
-// log(2^k (1 + f)) with 1 + f from sqrt(1/2) to sqrt(2): s = f / (2 + f), log(1 + f) = 2 (s + s^3/3 + s^5/5 + ...), in the
-// arrangement of fdlibm's e_log.c (Sun Microsystems, 1993), which keeps f exact.
+// log(2^k (1 + f)) with 1 + f from sqrt(1/2) to sqrt(2): s = f / (2 + f), log(1 + f) = 2 (s + s^3/3 + s^5/5 + ...), in
+// the arrangement of fdlibm's e_log.c (Sun Microsystems, 1993), which keeps f exact.
 double log_f64(double x) {
   if (std::isnan(x) || x < 0) return std::numeric_limits<double>::quiet_NaN();
   if (x == 0) return -std::numeric_limits<double>::infinity();
