@@ -44,7 +44,8 @@ std::string print(const KernelProgram& program);
 // Empty where every invariant that kernel_verify.h lists holds, else the first violation.
 std::string verify(const KernelProgram& program);
 
-// Floating-point operations of one run: a fused multiply-add is two, functions are counted as what they are made of.
+// Floating-point operations of one run: a fused multiply-add is two, functions are counted as what they are made of,
+// terms that a condition keeps out of a sum not at all.
 int64_t operations_of(const Kernel& kernel);
 
 // A program of one kernel that fills the registers of the processor with fused multiply-adds.

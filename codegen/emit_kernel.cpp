@@ -655,14 +655,7 @@ class KernelEmitter {
   };
 
   Guarded guarded_parts(const Loop& loop) const {
-    Guarded guarded;
-    for (size_t i = 0; i < loop.yields.size(); ++i) {
-      const Node& node = kernel_.nodes[at(loop.yields[i])];
-      const bool keeps =
-          node.kind == NodeKind::apply && node.op == ir::Op::select && node.operands[2] == loop.carried[i];
-      if (!keeps || (i > 0 && node.operands[0] != guarded.condition)) return {};
-      guarded.condition = node.operands[0];
-    }
+    Guarded guarded{condition_of(kernel_, loop), {}, {}};
     if (guarded.condition == kNoNode || context_.registers != nullptr) return {};
     if (width_ > 1 && varies_[at(guarded.condition)]) return {};
     for (const Tile& tile : tiles_)

@@ -63,6 +63,18 @@ NodeId Kernel::add_node(Node node) {
   return static_cast<NodeId>(nodes.size() - 1);
 }
 
+NodeId condition_of(const Kernel& kernel, const Loop& loop) {
+  NodeId condition = kNoNode;
+  for (size_t i = 0; i < loop.yields.size(); ++i) {
+    const Node& node = kernel.nodes[static_cast<size_t>(loop.yields[i])];
+    const bool keeps = loop.kind == LoopKind::reduce && node.kind == NodeKind::apply && node.op == ir::Op::select &&
+                       node.operands[2] == loop.carried[i];
+    if (!keeps || (i > 0 && node.operands[0] != condition)) return kNoNode;
+    condition = node.operands[0];
+  }
+  return condition;
+}
+
 Interval interval_of(const Affine& index, const std::vector<Axis>& axes) {
   Interval interval{index.constant, index.constant};
   for (const Affine::Term& term : index.terms) {

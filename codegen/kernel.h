@@ -168,6 +168,9 @@ struct KernelProgram {
   bool resident = false;
 };
 
+// The condition that must hold for a round of a `reduce` to change what it carries; none where any round may.
+NodeId condition_of(const Kernel& kernel, const Loop& loop);
+
 // The smallest and largest value over all iterations.
 struct Interval {
   int64_t low = 0, high = 0;

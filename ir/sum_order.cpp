@@ -51,14 +51,16 @@ SumOrder canonical_order(const Func& func, const Value& sum) {
     order.kind = SumOrder::Kind::lanes;
     order.axis = axis;
   };
-  const auto longest = std::max_element(shape.reduced.begin(), shape.reduced.end(),
-                                        [](const ReducedAxis& a, const ReducedAxis& b) { return a.extent < b.extent; });
+  const auto length = [](const ReducedAxis& axis) { return std::pair(axis.extent % kLanes == 0, axis.extent); };
+  const auto longest =
+      std::max_element(shape.reduced.begin(), shape.reduced.end(),
+                       [&](const ReducedAxis& a, const ReducedAxis& b) { return length(a) < length(b); });
   const bool row_reduction = reduce != nullptr && shape.reduced.back().extent >= kLanes &&
                              shape.reduced.back().id + 1 == static_cast<int64_t>(func[sum.operands[0]].type.rank());
-  if (row_reduction) {
-    use_lanes(shape.reduced.back().id);
-  } else if (shape.outputs < kManyOutputs && terms >= kLanes) {
+  if (shape.outputs < kManyOutputs && terms >= kLanes) {
     use_lanes(longest->id);
+  } else if (row_reduction) {
+    use_lanes(shape.reduced.back().id);
   } else if (shape.outputs <= kTreeOutputs && terms >= kTreeTerms && terms < kLanes && longest->extent == terms) {
     use_lanes(longest->id);
   }

@@ -3,10 +3,11 @@
 //
 // P = elements of the result, K = terms of each. Terms are numbered in the written order of the reduced axes.
 //   1. A term is one fma(a, b, acc) in `contract`, one addition in `reduce`. acc starts at `init`, else at +0.
-//   2. P >= 256: sequential.
-//   3. P < 256 and K >= 16, or a `reduce` whose last axis is reduced and has 16 or more: 16 lanes over one axis (the
-//   last
-//      axis of such a `reduce`, else the longest reduced axis): its index j goes to lane j mod 16, `init` to lane 0.
+//   2. P >= 256: sequential, but for 3.
+//   3. P < 256 and K >= 16: 16 lanes over one axis, the longest that is a multiple of 16, or else the longest. Its
+//   index
+//      j goes to lane j mod 16, `init` to lane 0. P >= 256 and a `reduce` whose last axis is reduced and has 16 or
+//      more: the same over the last axis.
 //   4. P <= 16 and 4 <= K < 16, one reduced axis longer than 1: the same; each lane has one term (a tree).
 //      Other sums are sequential.
 //   5. Lanes combine by halving: l += l+8, l+4, l+2, l+1; lanes past the end of a short axis take no part.

@@ -49,6 +49,9 @@ TEST_CASE("shapes alone choose the order") {
   CHECK(ordered("1000,16", "", "sum, axes = [1]", "1000") == "order = lanes(16, 1)");  // a row
   CHECK(ordered("16,1000", "", "sum, axes = [0]", "1000") == "order = seq");           // a column
   CHECK(ordered("32", "", "sum, axes = [0]", "") == "order = lanes(16, 0)");
+  // The samples fill the lanes, the 28 columns of an image do not; many outputs are rows each.
+  CHECK(ordered("64,6,28,28", "", "sum, axes = [0, 2, 3]", "6") == "order = lanes(16, 0), block = 16");
+  CHECK(ordered("64,6,28,28", "", "sum, axes = [2, 3]", "64,6") == "order = lanes(16, 3)");
   CHECK(ordered("32", "", "max, axes = [0]", "") == "order = seq");
 }
 
