@@ -17,11 +17,11 @@ namespace {
 
 ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, const ResidentData& resident,
                                           const ir::Module& module, const runtime::Layout& step,
-                                          const TrainWords& words) {
+                                          const Compiler& compiler) {
   if (program.data.formula) {
     const ir::Func* draw = module.find(program.run + ".data");
     ENSURE(draw != nullptr, "formula data without @" + program.run + ".data");
-    ir::Result<runtime::Executor> executor = make_executor(*draw, module.files, words);
+    ir::Result<runtime::Executor> executor = make_executor(*draw, compiler);
     if (!executor) return executor.take_error();
     return runtime::Dataset::drawn(std::move(*executor), runtime::layout_of(*draw), step, program.seed);
   }
@@ -32,10 +32,10 @@ ir::Result<runtime::Dataset> make_dataset(const frontend::Program& program, cons
 
 ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const frontend::Metric& metric,
                                         const ResidentData& resident, const ir::Module& module,
-                                        const TrainWords& words) {
+                                        const Compiler& compiler) {
   const ir::Func* func = module.find(metric.func);
   ENSURE(func != nullptr, "no @" + metric.func);
-  ir::Result<runtime::Executor> executor = make_executor(*func, module.files, words);
+  ir::Result<runtime::Executor> executor = make_executor(*func, compiler);
   if (!executor) return executor.take_error();
   const runtime::Layout layout = runtime::layout_of(*func);
   ir::Result<runtime::Dataset> rows =
@@ -64,17 +64,32 @@ ir::Status check_memory(const ir::Func& step, const runtime::Layout& layout) {
 
 }  // namespace
 
-ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::vector<std::string>& files,
-                                            const TrainWords& words) {
+ir::Result<runtime::Host> make_host(const TrainWords& words) {
+  runtime::Host host;
+  if (words.interpret) return host;
+  const auto threads = static_cast<int>(words.threads);
+  host.pool = std::make_shared<runtime::ThreadPool>(threads == 0 ? runtime::default_threads() : threads);
+  if (words.no_cache) return host;
+  ir::Result<std::optional<runtime::JitCache>> cache = runtime::JitCache::from_environment();
+  if (!cache) return cache.take_error();
+  host.cache = std::move(*cache);
+  return host;
+}
+
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler) {
+  const TrainWords& words = compiler.words;
   if (words.interpret) return runtime::interpret(planned);
   codegen::Options options = code_options(words.code);
   options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
-  ir::Result<runtime::CompiledExecutor> compiled = runtime::compile_executor(planned, files, options);
+  options.time_llvm = words.passes.time_passes;
+  ir::Result<runtime::CompiledExecutor> compiled =
+      runtime::compile_executor(planned, compiler.files, options, compiler.host);
   if (!compiled) return compiled.take_error();
   if (words.passes.time_passes) {
     for (const auto& [phase, milliseconds] : compiled->milliseconds) {
       fmt::print(stderr, "{:9.3f} ms  {} @{}\n", milliseconds, phase, planned.name);
     }
+    fmt::print(stderr, "{}", compiled->llvm_times);
   }
   return std::move(compiled->run);
 }
@@ -190,16 +205,19 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   ENSURE(step != nullptr, "the pipeline made no @" + step_name);
   const runtime::Layout layout = runtime::layout_of(*step);
   if (ir::Status status = check_memory(*step, layout); !status) return status.take_error();
-  ir::Result<runtime::Executor> executor = make_executor(*step, module.files, words);
+  ir::Result<runtime::Host> host = make_host(words);
+  if (!host) return host.take_error();
+  const Compiler compiler{words, module.files, std::move(*host)};
+  ir::Result<runtime::Executor> executor = make_executor(*step, compiler);
   if (!executor) return executor.take_error();
 
   const ir::Result<ResidentData> resident = load_rows(program);
   if (!resident) return ir::Error{resident.error()};
-  ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, words);
+  ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, compiler);
   if (!data) return data.take_error();
   std::vector<runtime::Metric> metrics;
   for (const frontend::Metric& metric : program.metrics) {
-    ir::Result<runtime::Metric> made = make_metric(program, metric, *resident, module, words);
+    ir::Result<runtime::Metric> made = make_metric(program, metric, *resident, module, compiler);
     if (!made) return made.take_error();
     metrics.push_back(std::move(*made));
   }

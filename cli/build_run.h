@@ -7,6 +7,7 @@
 #include "frontend/program.h"
 #include "ir/result.h"
 #include "runtime/hyper_table.h"
+#include "runtime/jit_executor.h"
 #include "runtime/metric.h"
 #include "runtime/table_columns.h"
 #include "runtime/trainer.h"
@@ -32,8 +33,14 @@ runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentDa
 ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words);
 
 // A planned function as machine code, or in the interpreter where the words say so.
-ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const std::vector<std::string>& files,
-                                            const TrainWords& words);
+struct Compiler {
+  const TrainWords& words;
+  const std::vector<std::string>& files;  // Module::files
+  runtime::Host host;
+};
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler);
+// The threads and the cache that the words ask for. The error is one of the environment's variables.
+ir::Result<runtime::Host> make_host(const TrainWords& words);
 
 runtime::NamedNumbers settings_of(const frontend::Program& program);
 

@@ -82,7 +82,7 @@ void add_seed(CLI::App* app, SpecWords& words) {
 }
 
 void add_passes(CLI::App* app, PassWords& words) {
-  app->add_flag("--time-passes", words.time_passes, "print what each pass took, on standard error");
+  app->add_flag("--time-passes", words.time_passes, "print what each part of compiling took, on standard error");
   app->add_option("--print-before", words.print_before, "print the IR before this pass, on standard error")
       ->type_name("PASS")
       ->expected(1)
@@ -99,6 +99,14 @@ void add_optimize(CLI::App* app, PassWords& words) {
 
 void add_stop_after(CLI::App* app, PassWords& words) {
   app->add_option("--stop-after", words.stop_after, "run only the first N passes")->type_name("N")->check(at_least(0));
+}
+
+void add_threads(CLI::App* app, int64_t& threads) {
+  app->add_option("--threads", threads,
+                  "run on at most this many threads; never changes a result; 0: all of the machine's")
+      ->type_name("N")
+      ->envname("GRADC_THREADS")
+      ->check(at_least(0, 1024));
 }
 
 void add_code(CLI::App* app, CodeWords& words) {
@@ -157,6 +165,8 @@ void add_train(CLI::App& app, std::function<Command()>& chosen) {
       ->type_name("N")
       ->check(at_least(1));
   command->add_flag("--interpret", words->interpret, "run in the interpreter: slow, same bits");
+  add_threads(command, words->threads);
+  command->add_flag("--no-cache", words->no_cache, "compile anew, and keep nothing for the next run");
   add_passes(command, words->passes);
   add_optimize(command, words->passes);
   add_code(command, words->code);
@@ -320,6 +330,18 @@ void add_gradcheck(CLI::App& app, std::function<Command()>& chosen) {
       ->check(at_least(1, 1024));
 }
 
+void add_cache(CLI::App& app, std::function<Command()>& chosen) {
+  const auto [command, words] = add_command<CacheWords>(
+      app, chosen, "cache", "Tell where compiled code is kept, and how much; `gradc cache clear` deletes it",
+      "  gradc cache\n"
+      "  gradc cache clear\n"
+      "  GRADC_CACHE_SIZE=64M gradc train examples/adder.grad\n");
+  command
+      ->add_option_function<std::string>(
+          "ACTION", [target = words](const std::string&) { target->clear = true; }, "clear: delete all of it")
+      ->check(one_of({"clear"}));
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -343,6 +365,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_show(app, chosen);
   add_format(app, chosen);
   add_gradcheck(app, chosen);
+  add_cache(app, chosen);
 
   CommandLine line;
   try {

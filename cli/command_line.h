@@ -48,6 +48,8 @@ struct TrainWords {
   SpecWords spec;
   PassWords passes;
   CodeWords code;
+  int64_t threads = 0;  // 0: all of the machine's
+  bool no_cache = false;
   std::optional<std::string> weights;
   std::optional<std::string> save;
   bool json = false;
@@ -107,8 +109,12 @@ struct GradcheckWords {
   int64_t batch = 4;
 };
 
+struct CacheWords {
+  bool clear = false;
+};
+
 using Command = std::variant<CheckWords, TrainWords, PredictWords, GenerateWords, CompileWords, BenchWords, OptWords,
-                             EvalWords, ShowWords, FormatWords, GradcheckWords>;
+                             EvalWords, ShowWords, FormatWords, GradcheckWords, CacheWords>;
 
 struct CommandLine {
   std::optional<Command> command;  // none: print `text` and end with `exit_code`
@@ -129,5 +135,6 @@ int eval(const EvalWords& words);
 int show(const ShowWords& words);
 int format(const FormatWords& words);
 int gradcheck(const GradcheckWords& words);
+int cache(const CacheWords& words);
 
 }  // namespace gradc::cli

@@ -37,13 +37,16 @@ ir::Result<std::string> emit_code(const ir::Func& planned, const ir::Module& mod
 }  // namespace
 
 int compile(const CompileWords& words) {
+  PhaseClock clock(words.passes);
   const Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  clock.lap("parse");
   if (words.emit == "ast")
     return write_output(frontend::print_ast(loaded.spec->files[static_cast<size_t>(loaded.spec->main)].ast),
                         words.output);
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
+  clock.lap("elaborate");
   ir::Result<passes::RunnerOptions> options = runner_options(words.passes);
   if (!options) return fail_usage(options.error());
   passes::Runner runner(*options);

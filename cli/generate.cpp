@@ -96,7 +96,9 @@ ir::Result<TextModel> TextModel::make(const frontend::Program& program, const Ge
   ENSURE(func != nullptr && init != nullptr, "no @" + name + " or .init");
   TrainWords train_words;
   train_words.interpret = words.interpret;
-  ir::Result<runtime::Executor> run = make_executor(*func, module.files, train_words);
+  ir::Result<runtime::Host> host = make_host(train_words);
+  if (!host) return host.take_error();
+  ir::Result<runtime::Executor> run = make_executor(*func, {train_words, module.files, std::move(*host)});
   if (!run) return run.take_error();
   const runtime::Layout layout = runtime::layout_of(*func);
   runtime::State state(layout.state, layout.state_bytes, program.seed);

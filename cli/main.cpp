@@ -19,6 +19,7 @@ struct Runner {
   int operator()(const ShowWords& words) const { return show(words); }
   int operator()(const FormatWords& words) const { return format(words); }
   int operator()(const GradcheckWords& words) const { return gradcheck(words); }
+  int operator()(const CacheWords& words) const { return cache(words); }
 };
 
 }  // namespace

@@ -26,6 +26,13 @@ ir::Result<passes::RunnerOptions> runner_options(const PassWords& words) {
   return options;
 }
 
+void PhaseClock::lap(const char* phase) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::chrono::duration<double, std::milli> took = now - last_;
+  if (prints_) fmt::print(stderr, "{:9.3f} ms  {}\n", took.count(), phase);
+  last_ = now;
+}
+
 void print_times(const PassWords& words, const passes::Runner& runner) {
   if (!words.time_passes) return;
   double total = 0;

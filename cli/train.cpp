@@ -186,10 +186,13 @@ int train(const TrainWords& words) {
   if (ir::Result<passes::RunnerOptions> options = runner_options(words.passes); !options) {
     return fail_usage(options.error());
   }
+  PhaseClock clock(words.passes);
   const Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  clock.lap("parse");
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
+  clock.lap("elaborate");
   const ir::Result<std::string> path = save_path(*program, words);
   if (!path) return fail(path.error());
   // Said now rather than after hours of training.

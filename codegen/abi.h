@@ -18,8 +18,10 @@ typedef struct gradc_context {
   int64_t data_stride;
   int64_t hyper_stride;
   int64_t result_stride;
-  /* Calls body(environment, i) for 0 <= i < count, in any order, possibly at the same time; null: one after another. */
-  void (*parallel_for)(void (*body)(void* environment, int64_t index), void* environment, int64_t count);
+  /* Calls body(environment, i) for 0 <= i < count, in any order, possibly at the same time, and returns when all are
+     done; `pool` is handed back to it. Null: everything runs on the calling thread. */
+  void (*parallel_for)(void* pool, void (*body)(void* environment, int64_t index), void* environment, int64_t count);
+  void* pool;
 } gradc_context;
 
 typedef int32_t (*gradc_step_function)(void* state, const void* data, const void* hyper, int64_t steps,

@@ -7,6 +7,7 @@
 // tests/native.
 #pragma once
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Options {
   bool unroll = true;         // tiles of sums in registers, copied bodies of short loops; tiny programs become one line
   bool software_fma = false;  // fma out of double additions and multiplications, even where the processor has it
   bool debug_info = true;     // source places in the machine code
+  int64_t parallel_ns = 8000;  // a kernel that is estimated to take less is not dealt out to threads
+  bool time_llvm = false;      // ask LLVM what each of its passes took (ObjectCode::llvm_times); no part of cache_key
   std::string cpu = "native";  // a processor name of LLVM
 };
 
@@ -59,7 +62,14 @@ struct ObjectCode {
   std::string symbol;  // of the step function
   std::vector<char> bytes;
   std::vector<std::pair<std::string, double>> milliseconds;  // spent in: emit, optimize, machine code
+  std::string llvm_times;                                    // LLVM's own table, with Options::time_llvm
 };
 ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options);
+
+// SHA-256 as 64 hexadecimal digits.
+std::string digest(std::string_view text);
+// The digest of everything that emit_object's bytes depend on: the kernels as text, the options, the processor and its
+// features, and which build of this program it is. Empty where that is not known.
+ir::Result<std::string> cache_key(const KernelProgram& program, const Options& options);
 
 }  // namespace gradc::codegen

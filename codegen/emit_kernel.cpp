@@ -190,14 +190,26 @@ class KernelEmitter {
 
   const Buffer& buffer(const Node& node) const { return program_.buffers[at(node.buffer)]; }
 
+  // The address of a buffer whose offset is an argument; null for all others.
+  Value* start_of(int32_t id) {
+    Value* offset = at(id) < context_.offsets.size() ? context_.offsets[at(id)] : nullptr;
+    if (offset == nullptr) return nullptr;
+    Value* space = context_.pointers[static_cast<size_t>(program_.buffers[at(id)].storage.space)];
+    return builder_.CreateGEP(builder_.getInt8Ty(), space, offset);
+  }
+
   // The address of the first element of a vector, or of the only one. The points of a tile are constant distances
   // apart.
   Value* element_pointer(const Node& node) {
     const Buffer& memory = buffer(node);
     const int64_t size = ir::dtype_bytes(memory.dtype);
     if (base_ == nullptr || kernel_.is_dynamic(node.index)) {
-      base_ = context_.pointers[static_cast<size_t>(memory.storage.space)];
-      base_offset_ = memory.storage.offset;
+      base_ = start_of(node.buffer);
+      base_offset_ = 0;
+      if (base_ == nullptr) {
+        base_ = context_.pointers[static_cast<size_t>(memory.storage.space)];
+        base_offset_ = memory.storage.offset;
+      }
       Value* varying = varying_part(node.index, size);
       if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(varying)) {
         base_offset_ += constant->getSExtValue();
@@ -258,8 +270,10 @@ class KernelEmitter {
 
   Value* pointer_to(const Node& node, Value* element) {
     const Buffer& memory = buffer(node);
-    Value* base =
-        byte_pointer(builder_, context_.pointers[static_cast<size_t>(memory.storage.space)], memory.storage.offset);
+    Value* base = start_of(node.buffer);
+    if (base == nullptr)
+      base =
+          byte_pointer(builder_, context_.pointers[static_cast<size_t>(memory.storage.space)], memory.storage.offset);
     Value* size = builder_.getInt64(static_cast<uint64_t>(ir::dtype_bytes(memory.dtype)));
     return builder_.CreateGEP(builder_.getInt8Ty(), base, builder_.CreateMul(element, size));
   }
@@ -514,13 +528,19 @@ class KernelEmitter {
   // for (i = 0; i < count; ++i) carried = body(i, carried); at least one round. In SSA form, tested at its end.
   Values counted_loop(int64_t count, const Values& inits, const std::function<Values(Value*, const Values&)>& body) {
     if (count == 1) return body(builder_.getInt64(0), inits);
+    return counted_loop(builder_.getInt64(0), builder_.getInt64(static_cast<uint64_t>(count)), inits, body);
+  }
+
+  // From `first` to before `end`, which is larger.
+  Values counted_loop(Value* first, Value* end, const Values& inits,
+                      const std::function<Values(Value*, const Values&)>& body) {
     llvm::Function* function = builder_.GetInsertBlock()->getParent();
     llvm::BasicBlock* before = builder_.GetInsertBlock();
     llvm::BasicBlock* head = llvm::BasicBlock::Create(builder_.getContext(), "loop", function);
     builder_.CreateBr(head);
     builder_.SetInsertPoint(head);
     llvm::PHINode* counter = builder_.CreatePHI(builder_.getInt64Ty(), 2, "i");
-    counter->addIncoming(builder_.getInt64(0), before);
+    counter->addIncoming(first, before);
     std::vector<llvm::PHINode*> phis;
     for (Value* init : inits) {
       phis.push_back(builder_.CreatePHI(init->getType(), 2));
@@ -531,8 +551,7 @@ class KernelEmitter {
     counter->addIncoming(following, builder_.GetInsertBlock());
     for (size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(next[i], builder_.GetInsertBlock());
     llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "done", function);
-    builder_.CreateCondBr(builder_.CreateICmpULT(following, builder_.getInt64(static_cast<uint64_t>(count))), head,
-                          after);
+    builder_.CreateCondBr(builder_.CreateICmpULT(following, end), head, after);
     builder_.SetInsertPoint(after);
     return next;
   }
@@ -560,6 +579,7 @@ class KernelEmitter {
       }
       return;
     }
+    if (loop.schedule.parts > 1 && context_.first_round != nullptr) return some_rounds(loop);
     const int64_t block = vector * tile, rounds = loop.extent / block;
     if (rounds > 0) {
       counted_loop(rounds, {}, [&](Value* round, const Values&) {
@@ -568,14 +588,49 @@ class KernelEmitter {
         return Values{};
       });
     }
+    what_is_left(loop);
+  }
+
+  // The iterations behind the whole rounds: whole vectors, and one that is shorter.
+  void what_is_left(const Loop& loop) {
+    Value*& axis = axes_[at(loop.axis)];
+    const int64_t vector = loop.schedule.vector, block = vector * loop.schedule.tile;
     const int64_t whole = loop.extent % block / vector, rest = loop.extent % vector;
     if (whole > 0) {
-      axis = builder_.getInt64(static_cast<uint64_t>(rounds * block));
+      axis = builder_.getInt64(static_cast<uint64_t>(loop.extent - loop.extent % block));
       body_of(loop, vector, whole);
     }
     if (rest == 0) return;
     axis = builder_.getInt64(static_cast<uint64_t>(loop.extent - rest));
     body_of(loop, rest, 1);
+  }
+
+  // Those rounds of a loop in parts that the context asks for; what is left over belongs to the last round's part.
+  void some_rounds(const Loop& loop) {
+    const int64_t block = int64_t{loop.schedule.vector} * loop.schedule.tile;
+    Value* whole = builder_.getInt64(static_cast<uint64_t>(loop.extent / block));
+    Value* first = context_.first_round;
+    Value* end = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, context_.end_round, whole);
+    only_if(builder_.CreateICmpULT(first, end), [&] {
+      counted_loop(first, end, {}, [&](Value* round, const Values&) {
+        axes_[at(loop.axis)] = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+        body_of(loop, loop.schedule.vector, loop.schedule.tile);
+        return Values{};
+      });
+    });
+    if (loop.extent % block == 0) return;
+    only_if(builder_.CreateICmpUGT(context_.end_round, whole), [&] { what_is_left(loop); });
+  }
+
+  void only_if(Value* condition, const std::function<void()>& body) {
+    llvm::Function* function = builder_.GetInsertBlock()->getParent();
+    llvm::BasicBlock* then = llvm::BasicBlock::Create(builder_.getContext(), "then", function);
+    llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "after", function);
+    builder_.CreateCondBr(condition, then, after);
+    builder_.SetInsertPoint(then);
+    body();
+    builder_.CreateBr(after);
+    builder_.SetInsertPoint(after);
   }
 
   // The body for `tile` vectors of `width` iterations, side by side.

@@ -17,6 +17,11 @@ struct EmitContext {
   RegisterMemory* registers = nullptr;  // of a resident program
   // A debug location for a place; null where there is none.
   std::function<llvm::DebugLoc(const ir::SourceLocation&)> debug_location;
+  // By buffer: its offset in bytes where that is an argument; null or missing: the offset of the program.
+  std::vector<llvm::Value*> offsets;
+  // Of the loop that is in parts, the rounds to run, as i64; null: all.
+  llvm::Value* first_round = nullptr;
+  llvm::Value* end_round = nullptr;
 };
 
 void emit_kernel(EmitContext& context, const KernelProgram& program, const Kernel& kernel);

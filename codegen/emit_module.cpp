@@ -4,7 +4,11 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <algorithm>
+
 #include "codegen/emit_kernel.h"
+#include "codegen/kernel_groups.h"
+#include "codegen/parts.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -62,6 +66,11 @@ class DebugInfo {
   std::map<llvm::DIFile*, llvm::DIScope*> foreign_;  // of this function
 };
 
+// The spaces that functions take pointers to, in this order.
+constexpr unsigned kPointers = 5;
+constexpr ir::Space kOrder[kPointers] = {ir::Space::state, ir::Space::data, ir::Space::hyper, ir::Space::arena,
+                                         ir::Space::result};
+
 constexpr size_t index_of(ir::Space space) { return static_cast<size_t>(space); }
 
 class ModuleEmitter {
@@ -71,7 +80,7 @@ class ModuleEmitter {
         context_(context),
         module_(std::make_unique<llvm::Module>(program.name, context)),
         builder_(context),
-        emit_{builder_, ScalarEmitter(builder_, software_fma), {}, nullptr, nullptr},
+        emit_{builder_, ScalarEmitter(builder_, software_fma), {}, nullptr, nullptr, {}, nullptr, nullptr},
         name_(symbol_name(program)) {
     if (!options.debug_info) return;
     debug_.emplace(*module_, program);
@@ -79,11 +88,11 @@ class ModuleEmitter {
   }
 
   std::unique_ptr<llvm::Module> run() {
-    std::vector<llvm::Function*> kernels;
     if (!program_.resident) {
-      for (size_t i = 0; i < program_.kernels.size(); ++i) kernels.push_back(kernel_function(i));
+      for (KernelGroup& group : group_kernels(program_, debug_.has_value()))
+        functions_.push_back(kernel_function(std::move(group)));
     }
-    entry_function(steps_function(kernels));
+    entry_function(steps_function());
     if (debug_) debug_->finish();
     std::string fault;
     llvm::raw_string_ostream sink(fault);
@@ -112,11 +121,9 @@ class ModuleEmitter {
     return function;
   }
 
-  // The arguments state, data, hyper, arena, results, in this order, from the first on.
+  // The arguments from the first on.
   void take_pointers(llvm::Function* function) {
-    constexpr ir::Space kOrder[] = {ir::Space::state, ir::Space::data, ir::Space::hyper, ir::Space::arena,
-                                    ir::Space::result};
-    for (unsigned i = 0; i < 5; ++i) {
+    for (unsigned i = 0; i < kPointers; ++i) {
       llvm::Argument* argument = function->getArg(i);
       argument->setName(std::string(ir::space_name(kOrder[i])));
       emit_.pointers[index_of(kOrder[i])] = argument;
@@ -125,26 +132,118 @@ class ModuleEmitter {
     function->getArg(2)->addAttr(llvm::Attribute::ReadOnly);
   }
 
-  llvm::Function* kernel_function(size_t number) {
-    const Kernel& kernel = program_.kernels[number];
-    llvm::Function* function =
-        make_function(name_ + ".kernel." + std::to_string(number), builder_.getVoidTy(),
-                      std::vector<llvm::Type*>(5, pointer()), llvm::Function::InternalLinkage, kernel.location);
-    take_pointers(function);
+  // The code of a group of kernels: state, data, hyper, arena, results, the offsets of what moves, and, where its loop
+  // is in parts, the first round and the end of those to run. `part` runs one part of an environment, see run_kernel.
+  struct KernelFunction {
+    KernelGroup group;
+    llvm::Function* whole = nullptr;
+    llvm::Function* part = nullptr;
+    int64_t parts = 1, rounds = 1;
+  };
+
+  KernelFunction kernel_function(KernelGroup group) {
+    KernelFunction code{std::move(group)};
+    const Kernel& kernel = program_.kernels[code.group.uses[0].kernel];
+    if (const Loop* loop = loop_in_parts(kernel); loop != nullptr)
+      code.parts = loop->schedule.parts, code.rounds = rounds_of(*loop);
+    const std::string name = name_ + ".kernel." + std::to_string(code.group.uses[0].kernel);
+    std::vector<llvm::Type*> arguments(kPointers, pointer());
+    arguments.insert(arguments.end(), code.group.moving.size() + (code.parts > 1 ? 2 : 0), builder_.getInt64Ty());
+    code.whole = make_function(name, builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage, kernel.location);
+    take_pointers(code.whole);
+    emit_.offsets.assign(program_.buffers.size(), nullptr);
+    unsigned next = kPointers;
+    for (int32_t buffer : code.group.moving) emit_.offsets[static_cast<size_t>(buffer)] = code.whole->getArg(next++);
+    if (code.parts > 1) {
+      emit_.first_round = code.whole->getArg(next);
+      emit_.end_round = code.whole->getArg(next + 1);
+    }
     emit_kernel(emit_, program_, kernel);
+    builder_.CreateRetVoid();
+    emit_.offsets.clear();
+    emit_.first_round = emit_.end_round = nullptr;
+    if (code.parts > 1) code.part = part_function(code, name + ".part", kernel.location);
+    return code;
+  }
+
+  // void part(environment, i): rounds from i * rounds / parts to before (i + 1) * rounds / parts.
+  llvm::Function* part_function(const KernelFunction& code, const std::string& name,
+                                const ir::SourceLocation& location) {
+    llvm::Function* function = make_function(name, builder_.getVoidTy(), {pointer(), builder_.getInt64Ty()},
+                                             llvm::Function::InternalLinkage, location);
+    Value* environment = function->getArg(0);
+    Value* index = function->getArg(1);
+    std::vector<Value*> arguments;
+    for (unsigned i = 0; i < kPointers + code.group.moving.size(); ++i)
+      arguments.push_back(builder_.CreateLoad(code.whole->getArg(i)->getType(), word(environment, i)));
+    const auto bound = [&](Value* part) {
+      Value* product = builder_.CreateMul(part, builder_.getInt64(static_cast<uint64_t>(code.rounds)));
+      return builder_.CreateUDiv(product, builder_.getInt64(static_cast<uint64_t>(code.parts)));
+    };
+    arguments.push_back(bound(index));
+    arguments.push_back(bound(builder_.CreateAdd(index, builder_.getInt64(1))));
+    builder_.CreateCall(code.whole, arguments);
     builder_.CreateRetVoid();
     return function;
   }
 
+  Value* word(Value* environment, unsigned index) {
+    return builder_.CreateConstGEP1_64(builder_.getInt64Ty(), environment, index);
+  }
+
+  // Calls a kernel, by parallel_for where it has parts and the host offers one: the environment is the arguments.
+  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* environment, Value* parallel_for,
+                  Value* pool) {
+    std::vector<Value*> arguments;
+    for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
+    for (int64_t offset : use.offsets) arguments.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
+    if (code.part == nullptr) {
+      builder_.CreateCall(code.whole, arguments);
+      return;
+    }
+    llvm::Function* function = builder_.GetInsertBlock()->getParent();
+    llvm::BasicBlock* alone = llvm::BasicBlock::Create(context_, "alone", function);
+    llvm::BasicBlock* together = llvm::BasicBlock::Create(context_, "together", function);
+    llvm::BasicBlock* next = llvm::BasicBlock::Create(context_, "next", function);
+    builder_.CreateCondBr(builder_.CreateIsNull(parallel_for), alone, together);
+    builder_.SetInsertPoint(together);
+    for (unsigned i = 0; i < arguments.size(); ++i) builder_.CreateStore(arguments[i], word(environment, i));
+    llvm::FunctionType* type =
+        llvm::FunctionType::get(builder_.getVoidTy(), {pointer(), pointer(), pointer(), builder_.getInt64Ty()}, false);
+    builder_.CreateCall(type, parallel_for,
+                        {pool, code.part, environment, builder_.getInt64(static_cast<uint64_t>(code.parts))});
+    builder_.CreateBr(next);
+    builder_.SetInsertPoint(alone);
+    arguments.push_back(builder_.getInt64(0));
+    arguments.push_back(builder_.getInt64(static_cast<uint64_t>(code.rounds)));
+    builder_.CreateCall(code.whole, arguments);
+    builder_.CreateBr(next);
+    builder_.SetInsertPoint(next);
+  }
+
+  // Each kernel of the program, in its order, as (function, use).
+  void run_kernels(Value* environment, Value* parallel_for, Value* pool) {
+    std::vector<std::pair<const KernelFunction*, const KernelUse*>> order(program_.kernels.size());
+    for (const KernelFunction& code : functions_)
+      for (const KernelUse& use : code.group.uses) order[use.kernel] = {&code, &use};
+    for (const auto& [code, use] : order) run_kernel(*code, *use, environment, parallel_for, pool);
+  }
+
   // if (steps > 0) do { ... } while (++step < steps)
-  llvm::Function* steps_function(const std::vector<llvm::Function*>& kernels) {
-    std::vector<llvm::Type*> arguments(5, pointer());
+  llvm::Function* steps_function() {
+    std::vector<llvm::Type*> arguments(kPointers, pointer());
     arguments.insert(arguments.end(), 4, builder_.getInt64Ty());
+    arguments.insert(arguments.end(), 2, pointer());
     const ir::SourceLocation location = program_.kernels.empty() ? ir::SourceLocation{} : program_.kernels[0].location;
     llvm::Function* function =
         make_function(name_ + ".steps", builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage, location);
     take_pointers(function);
     const SpacePointers start = emit_.pointers;
+    uint64_t words = kPointers;  // of the largest environment
+    for (const KernelFunction& code : functions_) words = std::max(words, kPointers + code.group.moving.size());
+    Value* environment =
+        functions_.empty() ? nullptr : builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(words));
+    for (unsigned i : {9U, 10U}) function->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
     Value* steps = function->getArg(5);
     llvm::BasicBlock* before = llvm::BasicBlock::Create(context_, "before", function);
     llvm::BasicBlock* step = llvm::BasicBlock::Create(context_, "step", function);
@@ -178,12 +277,7 @@ class ModuleEmitter {
       for (const Kernel& kernel : program_.kernels) emit_kernel(emit_, program_, kernel);
       emit_.registers = nullptr;
     } else {
-      for (llvm::Function* kernel : kernels) {
-        builder_.CreateCall(kernel,
-                            {emit_.pointers[index_of(ir::Space::state)], emit_.pointers[index_of(ir::Space::data)],
-                             emit_.pointers[index_of(ir::Space::hyper)], emit_.pointers[index_of(ir::Space::arena)],
-                             emit_.pointers[index_of(ir::Space::result)]});
-      }
+      run_kernels(environment, function->getArg(9), function->getArg(10));
     }
     if (debug_) builder_.SetCurrentDebugLocation(debug_->unknown());
     llvm::BasicBlock* latch = builder_.GetInsertBlock();
@@ -215,7 +309,8 @@ class ModuleEmitter {
         make_function(name_, builder_.getInt32Ty(), {pointer(), pointer(), pointer(), word, pointer()},
                       llvm::Function::ExternalLinkage, {});
     // struct gradc_context of codegen/abi.h
-    llvm::StructType* layout = llvm::StructType::get(context_, {pointer(), pointer(), word, word, word, pointer()});
+    llvm::StructType* layout =
+        llvm::StructType::get(context_, {pointer(), pointer(), word, word, word, pointer(), pointer()});
     const auto field = [&](unsigned index) {
       Value* place = builder_.CreateStructGEP(layout, function->getArg(4), index);
       return builder_.CreateLoad(layout->getElementType(index), place);
@@ -225,8 +320,10 @@ class ModuleEmitter {
     Value* data_stride = field(2);
     Value* hyper_stride = field(3);
     Value* result_stride = field(4);
+    Value* parallel_for = field(5);
+    Value* pool = field(6);
     builder_.CreateCall(steps, {function->getArg(0), function->getArg(1), function->getArg(2), arena, results,
-                                function->getArg(3), data_stride, hyper_stride, result_stride});
+                                function->getArg(3), data_stride, hyper_stride, result_stride, parallel_for, pool});
     builder_.CreateRet(builder_.getInt32(0));
   }
 
@@ -236,6 +333,7 @@ class ModuleEmitter {
   IrBuilder builder_;
   EmitContext emit_;
   std::string name_;
+  std::vector<KernelFunction> functions_;
   std::optional<DebugInfo> debug_;
 };
 

@@ -1,7 +1,9 @@
 // The way from kernel IR to text or machine code: emit, optimize, generate code, check that nothing is missing from it.
 #include <llvm/ADT/SmallString.h>
 #include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/PassTimingInfo.h>
 #include <llvm/Object/ObjectFile.h>
+#include <llvm/Pass.h>
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -100,8 +102,13 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   object.milliseconds.emplace_back("emit", clock.lap());
   optimize(*compilation.module, *compilation.machine, program, options);
   object.milliseconds.emplace_back("optimize", clock.lap());
+  llvm::TimePassesIsEnabled = options.time_llvm;
   ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::ObjectFile);
   if (!code) return code.take_error();
+  if (options.time_llvm) {
+    llvm::raw_string_ostream times(object.llvm_times);
+    llvm::reportAndResetTimings(&times);
+  }
   if (ir::Status status = check_symbols(code->str()); !status) return status.take_error();
   object.milliseconds.emplace_back("machine code", clock.lap());
   object.symbol = symbol_name(program);

@@ -92,6 +92,7 @@ struct Schedule {
   int32_t vector = 1;   // parallel: iterations done at once; lanes: 16, or 1 for one after the other
   int32_t tile = 1;     // parallel: as many vectors (or iterations) side by side, sharing what is the same for all
   bool unroll = false;  // one copy of the body for each iteration
+  int32_t parts = 1;    // parallel: its rounds are dealt out to threads in as many parts; at most one loop of a kernel
   bool operator==(const Schedule&) const = default;
 };
 

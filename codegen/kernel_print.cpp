@@ -140,6 +140,7 @@ class Printer {
     if (loop.schedule.vector > 1) schedule += fmt::format(", vector {}", loop.schedule.vector);
     if (loop.schedule.tile > 1) schedule += fmt::format(", tile {}", loop.schedule.tile);
     if (loop.schedule.unroll) schedule += ", unroll";
+    if (loop.schedule.parts > 1) schedule += fmt::format(", parts {}", loop.schedule.parts);
     std::string carried;
     for (size_t i = 0; i < loop.carried.size(); ++i)
       carried += (i == 0 ? " with " : ", ") + use(loop.inits[i]) + " as " + define(loop.carried[i]);

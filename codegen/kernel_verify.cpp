@@ -11,9 +11,11 @@
 //      place; stores of one nest do not overlap.
 //   7. vector: 1 ... 16 on parallel loops without vector loops inside, and on lanes; tile: on parallel loops, at most
 //      64 points in all; all inits, carried, yields, results of a loop are as many.
+//   8. parts: on one parallel loop of a kernel, at most as many as it has rounds; nothing is stored outside it.
 #include <fmt/format.h>
 
 #include "codegen/codegen.h"
+#include "codegen/parts.h"
 #include "codegen/schedule.h"
 #include "ir/shape_rules.h"
 
@@ -48,6 +50,7 @@ class Verifier {
       check(kernel_->body);
       for (const Statement& statement : kernel_->body)
         if (error_.empty()) check_memory(Block{statement});
+      if (error_.empty()) check_parts();
       if (!error_.empty()) error_ = fmt::format("kernel {}: {}", i, error_);
     }
     return error_;
@@ -206,6 +209,27 @@ class Verifier {
     for (NodeId node : block_nodes_) defined_[at(node)] = false;
     for (NodeId carried : loop.carried) defined_[at(carried)] = false;
     for (NodeId result : loop.results) defined_[at(result)] = true;
+  }
+
+  void check_parts() {
+    const Loop* in_parts = nullptr;
+    int64_t stores = 0;
+    const auto count = [&](NodeId id) { stores += kernel_->nodes[at(id)].kind == NodeKind::store ? 1 : 0; };
+    walk(*kernel_, kernel_->body, count, [&](int32_t id) {
+      const Loop& loop = kernel_->loops[at(id)];
+      require(loop.schedule.parts >= 1, "{} parts", loop.schedule.parts);
+      if (loop.schedule.parts <= 1) return;
+      require(in_parts == nullptr, "two loops are in parts");
+      require(loop.kind == LoopKind::parallel && loop.schedule.parts <= rounds_of(loop), "axis {} cannot be in parts",
+              kernel_->axes[at(loop.axis)].name);
+      in_parts = &loop;
+    });
+    if (in_parts == nullptr) return;
+    const int64_t all = stores;
+    stores = 0;
+    walk(*kernel_, in_parts->body, count, [](int32_t) {});
+    require(stores == all, "every part stores what stands outside the loop over {}",
+            kernel_->axes[at(in_parts->axis)].name);
   }
 
   // One nest: what it stores, nobody in it may read at another index.

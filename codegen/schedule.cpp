@@ -6,6 +6,8 @@
 #include <functional>
 #include <limits>
 
+#include "codegen/parts.h"
+
 namespace gradc::codegen {
 
 namespace {
@@ -135,6 +137,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     hoist(kernel);
     if (options.unroll) unroll(kernel, kernel.body);
   }
+  choose_parts(program, options, target);
 }
 
 }  // namespace gradc::codegen

@@ -11,6 +11,7 @@
 //            used for several results (cost.h)
 //   hoist    what does not depend on a parallel axis moves out of its loop
 //   unroll   loops with few iterations and a small body are copied out
+//   parts    a loop with enough work is dealt out to threads (parts.h)
 //   resident a program whose whole step is small becomes one straight line (KernelProgram::resident)
 // Tests: tests/native/test_schedule.cpp.
 #pragma once

@@ -65,6 +65,12 @@ ir::Result<TargetInfo> target_info(const Options& options) {
   return info;
 }
 
+ir::Result<std::string> target_text(const Options& options) {
+  ir::Result<Processor> processor = find_processor(options);
+  if (!processor) return processor.take_error();
+  return processor->triple + " " + processor->name + " " + processor->features;
+}
+
 ir::Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Options& options) {
   ir::Result<Processor> processor = find_processor(options);
   if (!processor) return processor.take_error();

@@ -8,6 +8,9 @@
 
 namespace gradc::codegen {
 
+// The triple, the processor and every feature, as text.
+ir::Result<std::string> target_text(const Options& options);
+
 // Only the host's architecture is initialised: that is cheap, all of LLVM's would not be.
 ir::Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Options& options);
 

@@ -9,6 +9,7 @@
 #include "codegen/abi.h"
 #include "codegen/codegen.h"
 #include "ir/result.h"
+#include "runtime/jit_cache.h"
 
 namespace gradc::runtime {
 
@@ -24,9 +25,10 @@ class CompiledStep {
     return function_(state, data, hyper, steps, &context);
   }
 
-  // What compiling took, by phase: emit, optimize, machine code, link.
+  // What compiling took, by phase: emit, optimize, machine code, link; or cache, link.
   const std::vector<std::pair<std::string, double>>& milliseconds() const { return milliseconds_; }
   double total_milliseconds() const;
+  const std::string& llvm_times() const { return llvm_times_; }
 
  private:
   friend ir::Result<CompiledStep> link(codegen::ObjectCode object);
@@ -37,9 +39,12 @@ class CompiledStep {
   std::unique_ptr<Library> library_;
   gradc_step_function function_ = nullptr;
   std::vector<std::pair<std::string, double>> milliseconds_;
+  std::string llvm_times_;
 };
 
-ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options);
+// With a cache, code that is in it is not made again, and new code goes there.
+ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options,
+                                 const JitCache* cache = nullptr);
 
 // Machine code that was made before, from a cache for example.
 ir::Result<CompiledStep> link(codegen::ObjectCode object);

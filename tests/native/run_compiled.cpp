@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
+#include <memory>
 
 #include "ir/eval.h"
 #include "ir/parse.h"
@@ -13,6 +15,7 @@
 #include "passes/passes.h"
 #include "passes/reads.h"
 #include "runtime/jit.h"
+#include "runtime/thread_pool.h"
 
 namespace gradc {
 
@@ -55,6 +58,13 @@ int64_t bytes_in(const ir::Func& func, ir::Space space) {
   return end;
 }
 
+runtime::ThreadPool& pool_of(int threads) {
+  static std::map<int, std::unique_ptr<runtime::ThreadPool>> pools;
+  std::unique_ptr<runtime::ThreadPool>& pool = pools[threads];
+  if (pool == nullptr) pool = std::make_unique<runtime::ThreadPool>(threads);
+  return *pool;
+}
+
 std::string describe(const codegen::Options& options) {
   return "O" + std::to_string(options.opt_level) + ", width " + std::to_string(options.vector_width) +
          (options.unroll ? ", unrolled" : "") + (options.software_fma ? ", software fma" : "") + ", " + options.cpu;
@@ -89,7 +99,7 @@ ir::Func planned_apart(const ir::Func& func) {
 }
 
 std::vector<ir::Tensor> run_compiled(const ir::Func& func, const std::vector<ir::Tensor>& arguments,
-                                     const codegen::Options& options, int64_t steps) {
+                                     const codegen::Options& options, int64_t steps, int threads) {
   ir::Result<codegen::KernelProgram> program = codegen::lower(func, {"test.ir"}, options);
   INFO(ir::print(func, {"test.ir"}));
   INFO(describe(options));
@@ -107,7 +117,11 @@ std::vector<ir::Tensor> run_compiled(const ir::Func& func, const std::vector<ir:
   }
   for (const codegen::InitialBytes& initial : program->initial)
     std::memcpy(memory.arena.data() + initial.offset, initial.bytes.data(), initial.bytes.size());
-  gradc_context context{memory.arena.data(), memory.results.data(), 0, 0, 0, nullptr};
+  gradc_context context{memory.arena.data(), memory.results.data(), 0, 0, 0, nullptr, nullptr};
+  if (threads > 1) {
+    context.parallel_for = runtime::ThreadPool::parallel_for;
+    context.pool = &pool_of(threads);
+  }
   REQUIRE((*step)(memory.state.data(), memory.data.data(), memory.hyper.data(), steps, context) == 0);
   std::vector<ir::Tensor> results;
   for (const ir::FuncResult& result : func.results) {
@@ -158,9 +172,9 @@ std::vector<ir::Tensor> interpret_steps(const ir::Func& func, std::vector<ir::Te
 }
 
 void check_compiled(const ir::Func& plan, const std::vector<ir::Tensor>& arguments, const codegen::Options& options,
-                    int64_t steps) {
+                    int64_t steps, int threads) {
   const std::vector<ir::Tensor> expected = interpret_steps(plan, arguments, steps);
-  const std::vector<ir::Tensor> results = run_compiled(plan, arguments, options, steps);
+  const std::vector<ir::Tensor> results = run_compiled(plan, arguments, options, steps, threads);
   for (size_t i = 0; i < results.size(); ++i) {
     if (results[i].same_bits(expected[i])) continue;
     std::string values;
@@ -172,8 +186,8 @@ void check_compiled(const ir::Func& plan, const std::vector<ir::Tensor>& argumen
                 std::to_string(expected[i].at(k));
     }
     const auto program = codegen::lower(plan, {"test.ir"}, options);
-    FAIL("result " << plan.results[i].name << " differs (" << describe(options) << ", " << steps << " steps)" << values
-                   << "\n"
+    FAIL("result " << plan.results[i].name << " differs (" << describe(options) << ", " << steps << " steps, "
+                   << threads << " threads)" << values << "\n"
                    << ir::print(plan, {"test.ir"}) << codegen::print(*program));
   }
 }
@@ -181,16 +195,19 @@ void check_compiled(const ir::Func& plan, const std::vector<ir::Tensor>& argumen
 void check_compiled(const ir::Func& func, uint32_t seed, bool special) {
   const std::vector<ir::Tensor> arguments = some_arguments(func, seed, special);
   for (const ir::Func& plan : {planned(func), planned_apart(func)}) {
-    const auto check = [&](int opt_level, int width, bool unroll) {
+    const auto check = [&](int opt_level, int width, bool unroll, int threads) {
       codegen::Options options;
+      if (unroll) options.parallel_ns = 0;
       options.opt_level = opt_level;
       options.vector_width = width;
       options.unroll = unroll;
-      check_compiled(plan, arguments, options, opt_level == 2 && width <= 1 ? 3 : 1);
+      check_compiled(plan, arguments, options, opt_level == 2 && width <= 1 ? 3 : 1, threads);
     };
-    for (int width : {0, 1, 4, 8, 16})
-      for (bool unroll : {false, true}) check(2, width, unroll);
-    for (int width : {1, 16}) check(0, width, width == 1);
+    for (const auto& [width, threads] : {std::pair{0, 3}, {1, 1}, {4, 2}, {8, 1}, {16, 1}}) {
+      check(2, width, false, 1);
+      check(2, width, true, threads);
+    }
+    for (int width : {1, 16}) check(0, width, width == 1, 1);
   }
 }
 
