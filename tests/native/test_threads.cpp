@@ -55,18 +55,20 @@ TEST_CASE("threads: parts are chosen where the work repays them, and printed") {
 
 TEST_CASE("threads: faulty parts are found") {
   ir::Result<codegen::KernelProgram> program =
-      codegen::lower(planned(func_of(product("128", "256"))), {}, codegen::Options{});
+      codegen::lower(planned(func_of(product("256", "512"))), {}, codegen::Options{});
   REQUIRE(program.ok());
   codegen::KernelProgram faulty = *program;
+  codegen::Kernel* kernel = nullptr;
   codegen::Loop* loop = nullptr;
-  for (codegen::Loop& candidate : faulty.kernels[0].loops)
-    if (candidate.schedule.parts > 1) loop = &candidate;
+  for (codegen::Kernel& candidate : faulty.kernels)
+    for (codegen::Loop& inner : candidate.loops)
+      if (inner.schedule.parts > 1) kernel = &candidate, loop = &inner;
   REQUIRE(loop != nullptr);
   loop->schedule.parts = static_cast<int32_t>(codegen::rounds_of(*loop)) + 1;
   CHECK(codegen::verify(faulty).find("cannot be in parts") != std::string::npos);
   loop->schedule.parts = 0;
   CHECK(codegen::verify(faulty).find("0 parts") != std::string::npos);
-  for (codegen::Loop& other : faulty.kernels[0].loops) other.schedule.parts = 2;
+  for (codegen::Loop& other : kernel->loops) other.schedule.parts = 2;
   CHECK_FALSE(codegen::verify(faulty).empty());
 }
 
