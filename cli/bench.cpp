@@ -36,6 +36,8 @@ int bench(const BenchWords& words) {
   if (!peak) return fail(peak.error());
   ir::Result<std::vector<runtime::KernelTime>> times = runtime::measure_kernels(*kernels, options);
   if (!times) return fail(times.error());
+  ir::Result<double> whole = runtime::measure_step(*kernels, options);
+  if (!whole) return fail(whole.error());
 
   Table table({"kernel", "operations", "ns", "GFLOP/s", "of peak", "of step", "place"},
               {true, true, true, true, true, true, false});
@@ -43,13 +45,14 @@ int bench(const BenchWords& words) {
   for (const runtime::KernelTime& time : *times) all.operations += time.operations, all.nanoseconds += time.nanoseconds;
   const auto row = [&](const std::string& name, const runtime::KernelTime& time, const std::string& place) {
     const double speed = time.operations / time.nanoseconds;
-    table.row({name, fmt::format("{:.0f}", time.operations), fmt::format("{:.0f}", time.nanoseconds),
+    table.row({name, fmt::format("{:.0f}", time.operations), fmt::format("{:.{}f}", time.nanoseconds, time.nanoseconds < 100 ? 1 : 0),
                fmt::format("{:.1f}", speed), fmt::format("{:.0f} %", 100 * speed / *peak),
                fmt::format("{:.0f} %", 100 * time.nanoseconds / all.nanoseconds), place});
   };
   for (size_t i = 0; i < times->size(); ++i)
     row(fmt::format("{}", i), (*times)[i], place_of(*kernels, kernels->kernels[i]));
   row("all", all, "");
+  row("step", {all.operations, *whole}, "");
   fmt::print("peak {:.1f} GFLOP/s: fused multiply-adds in registers, one thread\n{}", *peak, table.text());
   return kDone;
 }

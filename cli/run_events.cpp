@@ -21,8 +21,10 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
   LossMean losses;
   runtime::TrainingObserver own = observer;
   own.readings = [&](const runtime::StepReadings& chunk) {
-    for (const float loss : chunk.losses) losses.sum += static_cast<double>(loss);
-    losses.count += chunk.losses.size();
+    if (program.stop_when) {
+      for (const float loss : chunk.losses) losses.sum += static_cast<double>(loss);
+      losses.count += chunk.losses.size();
+    }
     observer.readings(chunk);
   };
   std::vector<uint64_t> intervals;

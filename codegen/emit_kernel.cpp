@@ -232,17 +232,40 @@ class KernelEmitter {
     return memory.storage.offset + index->getSExtValue() * ir::dtype_bytes(memory.dtype);
   }
 
+  bool in_registers(const Node& node) const {
+    return context_.registers != nullptr && RegisterMemory::holds(buffer(node).storage.space);
+  }
+
+  int64_t vector_distance(const Node& node) const { return vector_stride(node.index) * ir::dtype_bytes(node.dtype); }
+
+  Value* load_registers(const Node& node, int64_t offset) {
+    const int64_t distance = vector_distance(node);
+    return context_.registers->load(buffer(node).storage.space, offset, distance, distance == 0 ? 1 : width_,
+                                    node.dtype);
+  }
+
+  // The predicate is a number for each lane. Elements where it does not hold may lie outside the buffer.
+  Value* load_lanes_where(const Node& node, const llvm::Constant* condition, llvm::Type* type) {
+    Value* result = llvm::Constant::getNullValue(llvm::FixedVectorType::get(type, lanes()));
+    for (unsigned lane = 0; lane < lanes(); ++lane) {
+      if (condition->getAggregateElement(lane)->isNullValue()) continue;
+      const int64_t offset = constant_offset(node) + static_cast<int64_t>(lane) * vector_distance(node);
+      Value* element = context_.registers->load(buffer(node).storage.space, offset, 0, 1, node.dtype);
+      result = builder_.CreateInsertElement(result, to_memory(builder_, node.dtype, element), uint64_t{lane});
+    }
+    return from_memory(builder_, node.dtype, result);
+  }
+
   Value* load(const Node& node) {
     llvm::Type* type = memory_type(builder_.getContext(), node.dtype);
     const Value* condition = node.predicate == kNoNode || node.predicate == given_ ? nullptr : value(node.predicate);
     if (const auto* known = llvm::dyn_cast_or_null<llvm::Constant>(condition)) {
       if (known->isNullValue()) return context_.scalar.constant(0, node.dtype);
       if (known->isAllOnesValue()) condition = nullptr;
+      if (condition != nullptr && in_registers(node)) return load_lanes_where(node, known, type);
     }
     if (condition != nullptr) return from_memory(builder_, node.dtype, load_where(node, type));
-    const ir::Space space = buffer(node).storage.space;
-    if (context_.registers != nullptr && RegisterMemory::holds(space))
-      return context_.registers->load(space, constant_offset(node), node.dtype);
+    if (in_registers(node)) return load_registers(node, constant_offset(node));
     if (scattered(node.index)) return from_memory(builder_, node.dtype, load_scattered(node, type));
     const int64_t stride = vector_stride(node.index);
     Value* first = element_pointer(node);
@@ -333,8 +356,7 @@ class KernelEmitter {
   // Memory is touched only where the predicate holds: neighbours by a masked load, others one by one, reading the first
   // element of the buffer where it does not hold.
   Value* load_where(const Node& node, llvm::Type* type) {
-    ENSURE(context_.registers == nullptr || !RegisterMemory::holds(buffer(node).storage.space),
-           "a resident program has a predicate that varies");
+    ENSURE(!in_registers(node), "a resident program has a predicate that varies");
     Value* condition = value(node.predicate);
     const int64_t stride = vector_stride(node.index);
     const bool apart = scattered(node.index);
@@ -364,9 +386,10 @@ class KernelEmitter {
   }
 
   void store(const Node& node) {
-    const ir::Space space = buffer(node).storage.space;
-    if (context_.registers != nullptr && RegisterMemory::holds(space)) {
-      context_.registers->store(space, constant_offset(node), node.dtype, value(node.operands[0]));
+    if (in_registers(node)) {
+      const bool vector = vector_stride(node.index) != 0;
+      context_.registers->store(buffer(node).storage.space, constant_offset(node), vector_distance(node), node.dtype,
+                                vector ? wide(node.operands[0]) : value(node.operands[0]));
       return;
     }
     const int64_t stride = vector_stride(node.index);
@@ -572,10 +595,10 @@ class KernelEmitter {
   void parallel(const Loop& loop) {
     Value*& axis = axes_[at(loop.axis)];
     const int64_t vector = loop.schedule.vector, tile = loop.schedule.tile;
-    if (loop.schedule.unroll && vector == 1 && tile == 1) {
-      for (int64_t i = 0; i < loop.extent; ++i) {
+    if (loop.schedule.unroll && tile == 1) {
+      for (int64_t i = 0; i < loop.extent; i += vector) {
         axis = builder_.getInt64(static_cast<uint64_t>(i));
-        emit(loop.body);
+        body_of(loop, std::min(vector, loop.extent - i), 1);
       }
       return;
     }

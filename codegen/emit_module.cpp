@@ -270,9 +270,8 @@ class ModuleEmitter {
       emit_.pointers[index_of(space)] = phi;
       moving.emplace_back(phi, function->getArg(stride));
     }
-    RegisterMemory registers(builder_, emit_.pointers, before);
+    RegisterMemory registers(builder_, emit_.pointers, before, step);
     if (program_.resident) {
-      carry_state(registers);
       emit_.registers = &registers;
       for (const Kernel& kernel : program_.kernels) emit_kernel(emit_, program_, kernel);
       emit_.registers = nullptr;
@@ -288,19 +287,6 @@ class ModuleEmitter {
     builder_.CreateCondBr(builder_.CreateICmpSLT(next, steps), step, after);
     if (program_.resident) registers.finish(latch, after);
     return function;
-  }
-
-  // Every element of the state that some kernel stores.
-  void carry_state(RegisterMemory& registers) {
-    for (const Kernel& kernel : program_.kernels) {
-      for (const Node& node : kernel.nodes) {
-        if (node.kind != NodeKind::store) continue;
-        const Buffer& buffer = program_.buffers[static_cast<size_t>(node.buffer)];
-        if (buffer.storage.space != ir::Space::state) continue;
-        for (int64_t i = 0; i < buffer.elements(); ++i)
-          registers.carry(buffer.storage.offset + i * ir::dtype_bytes(buffer.dtype), buffer.dtype);
-      }
-    }
   }
 
   void entry_function(llvm::Function* steps) {

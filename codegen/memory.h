@@ -2,6 +2,8 @@
 #pragma once
 #include <array>
 #include <map>
+#include <set>
+#include <vector>
 
 #include "codegen/emit_scalar.h"
 
@@ -10,19 +12,21 @@ namespace gradc::codegen {
 // A pointer for each ir::Space.
 using SpacePointers = std::array<llvm::Value*, 6>;
 
-// State and arena of a program that is one straight line: a value for each element that has been touched. Elements are
-// loaded once before the loop over steps; those that a step changes are carried around it and stored after it.
+// State and arena of a program that is one straight line: for each element, the register and the lane that hold it.
+// What is stored as one vector stays one vector. Elements that a step reads before it stores them are loaded once
+// before the loop over steps, together as the first load asks for them; those that the step changes are carried around
+// the loop and stored after it.
 class RegisterMemory {
  public:
-  // `before` is the block in front of the loop: its terminator must exist.
-  RegisterMemory(IrBuilder& builder, const SpacePointers& pointers, llvm::BasicBlock* before)
-      : builder_(builder), pointers_(pointers), before_(before) {}
+  // `before` is the block in front of the loop: its terminator must exist. `head` is the loop's first block.
+  RegisterMemory(IrBuilder& builder, const SpacePointers& pointers, llvm::BasicBlock* before, llvm::BasicBlock* head)
+      : builder_(builder), pointers_(pointers), before_(before), head_(head) {}
 
   static bool holds(ir::Space space) { return space == ir::Space::state || space == ir::Space::arena; }
-  // Call at the head of the loop, once for each state element that the step stores.
-  void carry(int64_t offset, ir::DType dtype);
-  llvm::Value* load(ir::Space space, int64_t offset, ir::DType dtype);
-  void store(ir::Space space, int64_t offset, ir::DType dtype, llvm::Value* value);
+  // `count` elements that are `distance` bytes apart: a vector, of one element a scalar.
+  llvm::Value* load(ir::Space space, int64_t offset, int64_t distance, int count, ir::DType dtype);
+  // As many as `value` has.
+  void store(ir::Space space, int64_t offset, int64_t distance, ir::DType dtype, llvm::Value* value);
   // Closes the carried values at the end of the loop's body, and stores them in `after`.
   void finish(llvm::BasicBlock* latch, llvm::BasicBlock* after);
 
@@ -34,15 +38,29 @@ class RegisterMemory {
   };
   struct Entry {
     llvm::Value* value;
+    int lane;  // of a vector
     ir::DType dtype;
   };
-  llvm::Value* load_before(Place place, ir::DType dtype);
+  // Values that one phi carries around the loop.
+  struct Carried {
+    llvm::PHINode* phi;
+    llvm::Value* first;  // in the first step
+    std::vector<Place> places;
+    ir::DType dtype;
+  };
+  void load_first(const std::vector<Place>& places, ir::DType dtype);
+  llvm::Value* load_before(const std::vector<Place>& places, ir::DType dtype);
+  llvm::Value* gather(const std::vector<Place>& places, ir::DType dtype);
+  void put(const std::vector<Place>& places, ir::DType dtype, llvm::Value* value);
+  static bool adjacent(const std::vector<Place>& places, ir::DType dtype);
+  llvm::Value* pointer(Place place);
 
   IrBuilder& builder_;
   const SpacePointers& pointers_;
-  llvm::BasicBlock* before_;
+  llvm::BasicBlock *before_, *head_;
   std::map<Place, Entry> values_;
-  std::map<int64_t, std::pair<llvm::PHINode*, ir::DType>> carried_;
+  std::vector<Carried> carried_;
+  std::set<Place> stored_;  // of the state
 };
 
 // Booleans are bytes in memory.

@@ -16,10 +16,6 @@ namespace {
 // the second limit: below it a loop counter costs about as much as the body.
 constexpr int64_t kMaxUnrolledIterations = 8;
 constexpr int64_t kMaxUnrolledWork = 16;
-// A program with less work than this per step becomes one straight line: LLVM needs about 30 us of compile time for
-// each, and the registers hold no more.
-constexpr int64_t kMaxResidentWork = 400;
-
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
 void unroll(Kernel& kernel, const Block& block) {
@@ -103,22 +99,9 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
 }
 
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
-  int64_t work = 0;
-  for (const Kernel& kernel : program.kernels) work += work_of(kernel, kernel.body);
-  // Registers have no addresses.
-  const bool has_addresses = std::any_of(program.kernels.begin(), program.kernels.end(), [](const Kernel& kernel) {
-    return std::any_of(kernel.axes.begin(), kernel.axes.end(), [](const Axis& axis) { return axis.node != kNoNode; });
-  });
-  if (options.unroll && options.vector_width <= 1 && work <= kMaxResidentWork && !has_addresses) {
-    program.resident = true;
-    for (Kernel& kernel : program.kernels) {
-      hoist(kernel);
-      for (Loop& loop : kernel.loops) loop.schedule.unroll = loop.kind != LoopKind::where;
-    }
-    return;
-  }
   const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
                               target.vector_floats, options.unroll ? target.vector_registers : 0};
+  if (options.unroll && make_resident(program, limits)) return;
   if (limits.width > 1) {
     KernelCosts costs(limits);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);

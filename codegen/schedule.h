@@ -39,6 +39,8 @@ struct Nest {
 std::vector<Nest> take_nests(Kernel& kernel);
 void put_nests(Kernel& kernel, std::vector<Nest> nests);
 
+// Whether the whole step is small enough for one straight line; then all its loops are copied out (resident.cpp).
+bool make_resident(KernelProgram& program, const ScheduleLimits& limits);
 // Of tensors in the arena, whose layout was chosen before, or of all others.
 void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena);
 void choose_layouts(KernelProgram& program, KernelCosts& costs);

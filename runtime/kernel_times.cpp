@@ -80,6 +80,10 @@ ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram
   return times;
 }
 
+ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options) {
+  return nanoseconds_of(program, options);
+}
+
 ir::Result<double> measure_peak(const codegen::Options& options) {
   ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
   if (!target) return target.take_error();

@@ -16,6 +16,9 @@ struct KernelTime {
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
                                                     const codegen::Options& options);
 
+// Nanoseconds of one step with all its kernels, as training runs it.
+ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options);
+
 // Operations in a nanosecond of fused multiply-adds that wait for nothing and load nothing, in the widest vectors.
 ir::Result<double> measure_peak(const codegen::Options& options);
 

@@ -186,7 +186,20 @@ TEST_CASE("schedule: a tiny program is one straight line, unless that is not wan
 )";
   CHECK(contains(kernels(text, 0, true), ", resident {"));
   CHECK_FALSE(contains(kernels(text, 0, false), ", resident {"));
-  CHECK_FALSE(contains(kernels(text, 4, true), ", resident {"));
+}
+
+TEST_CASE("schedule: the widest axis of a tiny program fills vectors, in sums too") {
+  const std::string text = kernels(R"(func @f(%w: f32[2,5] parameter, %x: f32[1,5] data) -> (w: f32[2,5], y: f32[1,2]) {
+  %0 = contract %x, %w {"bi,oi->bo", order = lanes(16, i)} : f32[1,2]
+  %1 = neg %w : f32[2,5]
+  return %1, %0
+}
+)",
+                                   8, true);
+  INFO(text);
+  CHECK(contains(text, "lanes l1 in 5, vector 16 {"));
+  CHECK(contains(text, "parallel i1 in 5, vector 5, unroll {"));
+  CHECK(contains(text, "parallel i0 in 2, unroll {"));
 }
 
 }  // namespace gradc
