@@ -13,6 +13,7 @@ namespace {
 constexpr double kBroadcastLoad = 0.5;
 constexpr double kScatteredElement = 1.5;
 constexpr double kMaskedElement = 3;
+constexpr double kPickedVector = 1.5;  // loaded and shuffled: each of the vectors that hold the elements between, too
 constexpr double kFunction = 20;  // exp, log, tanh, random numbers
 constexpr double kHalving = 8;    // the tree of 16 lanes
 constexpr double kLatency = 8;    // a term of a sum waits for the one before it while this many others could start
@@ -221,6 +222,8 @@ class Body {
     if (node.predicate != kNoNode && (varies_[at(node.predicate)] & axis_bit()) != 0)
       return {kMaskedElement * static_cast<double>(width_), true, varies};
     if (stride == 0) return {node.kind == NodeKind::load ? kBroadcastLoad : 1, true, varies};
+    if (node.kind == NodeKind::load && node.predicate == kNoNode && width_ >= 4 && is_interleaved(stride, stride))
+      return {kPickedVector * static_cast<double>(stride) * registers, true, varies};
     Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
     if (stride == 1 || node.kind == NodeKind::store || node.predicate != kNoNode) return item;
     for (const Affine::Term& term : node.index.terms)

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "codegen/lane_sums.h"
 #include "codegen/schedule.h"
 #include "ir/ensure.h"
 
@@ -272,11 +273,31 @@ class KernelEmitter {
     if (stride == 0) return from_memory(builder_, node.dtype, load_at(node, first, type));
     if (stride == 1)
       return from_memory(builder_, node.dtype, load_at(node, first, llvm::FixedVectorType::get(type, lanes())));
+    if (const int64_t offset = interleaved_offset(node, stride); offset >= 0) {
+      Value* aligned = byte_pointer(builder_, first, -offset * ir::dtype_bytes(node.dtype));
+      llvm::Type* whole = llvm::FixedVectorType::get(type, static_cast<unsigned>(width_ * stride));
+      llvm::SmallVector<int, 16> own;
+      for (int lane = 0; lane < width_; ++lane) own.push_back(static_cast<int>(offset + lane * stride));
+      return from_memory(builder_, node.dtype, builder_.CreateShuffleVector(load_at(node, aligned, whole), own));
+    }
     Value* result = llvm::PoisonValue::get(llvm::FixedVectorType::get(type, lanes()));
     for (int lane = 0; lane < width_; ++lane)
       result = builder_.CreateInsertElement(result, load_at(node, element_after(node, first, lane * stride), type),
                                             static_cast<uint64_t>(lane));
     return from_memory(builder_, node.dtype, result);
+  }
+
+  // The buffer in groups of `stride` elements: the load's place in its groups, the same for all lanes; -1 where that is
+  // not known, or the stride is too long to load whole groups and pick.
+  int64_t interleaved_offset(const Node& node, int64_t stride) {
+    if (width_ < 4 || !is_interleaved(stride, buffer(node).elements()) || kernel_.is_dynamic(node.index)) return -1;
+    int64_t known = at_point(node.index).constant;
+    for (const Affine::Term& term : node.index.terms) {
+      const auto* axis = llvm::dyn_cast<llvm::ConstantInt>(axis_value(term.axis));
+      if (axis == nullptr && term.stride % stride != 0) return -1;
+      if (axis != nullptr) known += term.stride * axis->getSExtValue();
+    }
+    return (known % stride + stride) % stride;
   }
 
   // One by one, each at an address of its own.
@@ -797,9 +818,15 @@ class KernelEmitter {
         for (size_t i = 0; i < loop.yields.size(); ++i)
           at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
       });
-      auto next = yields.begin();
-      for (size_t i = 0; i < loop.yields.size(); ++i)
-        define(loop.results[i], [&] { return add_halves(*next++, dtype(i)); });
+      size_t first = 0;
+      for (size_t i = 0; i < loop.yields.size(); ++i) {
+        size_t count = 0;
+        at_own_points(loop.results[i], [&] { ++count; });
+        const Values sums = add_lanes(builder_, context_.scalar, dtype(i), std::span(yields).subspan(first, count));
+        first += count;
+        auto next = sums.begin();
+        define(loop.results[i], [&] { return *next++; });
+      }
       return;
     }
     std::vector<Values> lanes(static_cast<size_t>(loop.extent));
@@ -821,39 +848,6 @@ class KernelEmitter {
         return all[0];
       });
     }
-  }
-
-  Value* add_halves(Value* all, ir::DType dtype) {
-    int live = width_of(all);
-    for (int half = ir::kLanes / 2; half >= 1; half /= 2) {
-      if (live <= half) continue;
-      // Lanes half ... live-1 come down onto 0 ...; the lanes of the lower half that nothing is added to stay.
-      const int added = live - half;
-      llvm::SmallVector<int, 16> upper, lower;
-      for (int lane = 0; lane < added; ++lane) upper.push_back(half + lane), lower.push_back(lane);
-      Value* sum = context_.scalar.apply(
-          ir::Op::add, dtype, dtype,
-          Values{builder_.CreateShuffleVector(all, lower), builder_.CreateShuffleVector(all, upper)});
-      all = added == half ? sum : replaced_front(builder_.CreateShuffleVector(all, first_elements(half)), sum);
-      live = half;
-    }
-    return builder_.CreateExtractElement(all, uint64_t{0});
-  }
-
-  // `all` with its first elements replaced by those of `front`.
-  Value* replaced_front(Value* all, Value* front) {
-    const int width = width_of(all), count = width_of(front);
-    if (count == width) return front;
-    if (count == 1) {
-      if (front->getType()->isVectorTy()) front = builder_.CreateExtractElement(front, uint64_t{0});
-      return builder_.CreateInsertElement(all, front, uint64_t{0});
-    }
-    llvm::SmallVector<int, 16> widen, choose;
-    for (int lane = 0; lane < width; ++lane) {
-      widen.push_back(lane < count ? lane : llvm::PoisonMaskElem);
-      choose.push_back(lane < count ? width + lane : lane);
-    }
-    return builder_.CreateShuffleVector(all, builder_.CreateShuffleVector(front, widen), choose);
   }
 
   void where(const Loop& loop) {
@@ -881,7 +875,7 @@ class KernelEmitter {
     for (NodeId result : loop.results)
       define(result, [&] {
         ++next;
-        return replaced_front(others[next - 1], yields[next - 1]);
+        return replaced_front(builder_, others[next - 1], yields[next - 1]);
       });
   }
 

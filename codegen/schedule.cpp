@@ -53,6 +53,23 @@ int64_t work_of(const Kernel& kernel, const Block& block) {
   return std::min(work, std::numeric_limits<int64_t>::max() / 4);
 }
 
+void widen_rounds(Kernel& kernel, const Nest& nest, const ScheduleLimits& limits) {
+  constexpr int64_t kMostVectors = 4;
+  if (nest.loops.empty() || limits.registers == 0) return;
+  int64_t live = 0;
+  for (const Statement& statement : nest.body) {
+    if (statement.is_loop) return;
+    live += work_of(kernel, {statement});
+  }
+  Loop& loop = kernel.loops[at(nest.loops.back())];
+  const bool tiled = std::any_of(nest.loops.begin(), nest.loops.end(),
+                                 [&](int32_t id) { return kernel.loops[at(id)].schedule.tile > 1; });
+  if (tiled || loop.schedule.vector == 1) return;
+  const int64_t vectors = std::min({kMostVectors, limits.registers / std::max<int64_t>(live, 1),
+                                    loop.extent / std::max(loop.schedule.vector, 1)});
+  loop.schedule.tile = static_cast<int32_t>(std::max<int64_t>(vectors, 1));
+}
+
 std::vector<Nest> take_nests(Kernel& kernel) {
   std::vector<Nest> nests;
   Block rest;
@@ -115,6 +132,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
       merge_axes(kernel, nest);
       choose_vector_axis(kernel, nest, limits);
       sums_first(kernel, nest);
+      widen_rounds(kernel, nest, limits);
     }
     put_nests(kernel, std::move(nests));
     hoist(kernel);

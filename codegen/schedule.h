@@ -12,7 +12,7 @@
 //   hoist    what does not depend on a parallel axis moves out of its loop
 //   unroll   loops with few iterations and a small body are copied out
 //   parts    a loop with enough work is dealt out to threads (parts.h)
-//   resident a program whose whole step is small becomes one straight line (KernelProgram::resident)
+//   resident a program whose whole step is small becomes one straight line with vectors in registers (resident.cpp)
 // Tests: tests/native/test_schedule.cpp.
 #pragma once
 #include "codegen/codegen.h"
@@ -46,6 +46,13 @@ void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena);
 void choose_layouts(KernelProgram& program, KernelCosts& costs);
 // Cuts every loop over a multiple of 16 in two, so that addresses may run block by block.
 void cut_axes(Kernel& kernel);
+// Whether a vector of elements with this stride is best loaded with the elements between them: the whole is a few
+// vectors, and neighbours of the load share them. A buffer of whole groups is never left.
+inline bool is_interleaved(int64_t stride, int64_t buffer_elements) {
+  return stride >= 2 && stride <= 4 && buffer_elements % stride == 0;
+}
+// Loops over elements without a sum do a few vectors in each round, so that counting does not take longer than the body.
+void widen_rounds(Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
 // Joins loops, one right inside the other, through which every address runs as through one.
 void merge_axes(Kernel& kernel, Nest& nest);
 void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits);

@@ -225,6 +225,41 @@ TEST_CASE("compiled: contractions") {
 )");
 }
 
+TEST_CASE("compiled: sums over a batch whose rows are short, several side by side") {
+  for (int rows : {16, 33, 64}) {
+    for (const auto& [inputs, units] : std::vector<std::pair<int, int>>{{2, 5}, {3, 3}, {4, 9}, {5, 2}}) {
+      check(fmt::format(
+          "func @f(%w: f32[{2},{1}] parameter, %x: f32[{0},{1}] data, %d: f32[{0},{2}] data) -> (w: f32[{2},{1}], b: "
+          "f32[{2}], h: f32[{0},{2}]) {{\n"
+          "  %0 = contract %x, %w {{\"bi,oi->bo\", order = seq}} : f32[{0},{2}]\n"
+          "  %1 = mul %0, %d : f32[{0},{2}]\n"
+          "  %2 = contract %1, %x {{\"bo,bi->oi\", order = lanes(16, b)}} : f32[{2},{1}]\n"
+          "  %3 = sub %w, %2 : f32[{2},{1}]\n"
+          "  %4 = reduce %1 {{sum, axes = [0], order = lanes(16, 0)}} : f32[{2}]\n"
+          "  return %3, %4, %1\n}}\n",
+          rows, inputs, units));
+    }
+  }
+}
+
+TEST_CASE("compiled: tiny steps whose kernels want other vectors than the ones before stored") {
+  // Square and non-square weights read along both axes, an axis wider than a vector, state that is only written, state
+  // that takes another state's place, and a boolean.
+  for (const auto& [inputs, units] : std::vector<std::pair<int, int>>{{4, 4}, {3, 5}, {2, 18}, {9, 3}}) {
+    check(fmt::format(
+        "func @f(%w: f32[{1},{0}] parameter, %v: f32[{1}] state, %u: f32[{1}] state, %m: bool[{1}] state, %x: f32[{0}] "
+        "data) -> (w: f32[{1},{0}], v: f32[{1}], u: f32[{1}], m: bool[{1}], y: f32[{0}]) {{\n"
+        "  %0 = contract %x, %w {{\"i,oi->o\", order = seq}} : f32[{1}]\n"
+        "  %1 = select %m, %0, %u : f32[{1}]\n"
+        "  %2 = contract %1, %w {{\"o,oi->i\", order = seq}} : f32[{0}]\n"
+        "  %3 = contract %1, %2 {{\"o,i->oi\", order = seq}} : f32[{1},{0}]\n"
+        "  %4 = sub %w, %3 : f32[{1},{0}]\n"
+        "  %5 = less %v, %1 : bool[{1}]\n"
+        "  return %4, %1, %v, %5, %2\n}}\n",
+        inputs, units));
+  }
+}
+
 TEST_CASE("compiled: products around the edges of tiles") {
   constexpr int kShapes[][3] = {{7, 65, 3}, {8, 64, 2}, {9, 49, 1}, {17, 33, 19}, {23, 17, 5}, {25, 130, 2}};
   for (const auto& [rows, columns, terms] : kShapes) {
