@@ -54,7 +54,7 @@ int32_t only_storing_loop(const Kernel& kernel, const Block& block) {
   }
   if (found < 0) return -1;
   const Loop& loop = kernel.loops[at(found)];
-  const bool copied_out = loop.schedule.unroll && loop.schedule.vector == 1 && loop.schedule.tile == 1;
+  const bool copied_out = loop.schedule.unroll && loop.schedule.tile == 1;
   return loop.kind == LoopKind::parallel && !copied_out ? found : -1;
 }
 
