@@ -1,0 +1,346 @@
+// The loops of a kernel.
+#include "codegen/kernel_emitter.h"
+#include "codegen/lane_sums.h"
+#include "ir/ensure.h"
+
+namespace gradc::codegen {
+
+using llvm::Value;
+using Values = std::vector<Value*>;
+
+Values KernelEmitter::counted_loop(int64_t count, const Values& inits,
+                                   const std::function<Values(Value*, const Values&)>& body) {
+  if (count == 1) return body(builder_.getInt64(0), inits);
+  return counted_loop(builder_.getInt64(0), builder_.getInt64(static_cast<uint64_t>(count)), inits, body);
+}
+
+Values KernelEmitter::counted_loop(Value* first, Value* end, const Values& inits,
+                                   const std::function<Values(Value*, const Values&)>& body) {
+  llvm::Function* function = builder_.GetInsertBlock()->getParent();
+  llvm::BasicBlock* before = builder_.GetInsertBlock();
+  llvm::BasicBlock* head = llvm::BasicBlock::Create(builder_.getContext(), "loop", function);
+  builder_.CreateBr(head);
+  builder_.SetInsertPoint(head);
+  llvm::PHINode* counter = builder_.CreatePHI(builder_.getInt64Ty(), 2, "i");
+  counter->addIncoming(first, before);
+  std::vector<llvm::PHINode*> phis;
+  for (Value* init : inits) {
+    phis.push_back(builder_.CreatePHI(init->getType(), 2));
+    phis.back()->addIncoming(init, before);
+  }
+  Values next = body(counter, Values(phis.begin(), phis.end()));
+  Value* following = builder_.CreateAdd(counter, builder_.getInt64(1), "", true, true);
+  counter->addIncoming(following, builder_.GetInsertBlock());
+  for (size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(next[i], builder_.GetInsertBlock());
+  llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "done", function);
+  builder_.CreateCondBr(builder_.CreateICmpULT(following, end), head, after);
+  builder_.SetInsertPoint(after);
+  return next;
+}
+
+void KernelEmitter::emit(const Loop& loop) {
+  switch (loop.kind) {
+    case LoopKind::parallel:
+      return parallel(loop);
+    case LoopKind::reduce:
+      return reduce(loop);
+    case LoopKind::lanes:
+      return lanes(loop);
+    case LoopKind::where:
+      return where(loop);
+  }
+}
+
+void KernelEmitter::parallel(const Loop& loop) {
+  Value*& axis = axes_[at(loop.axis)];
+  const int64_t vector = loop.schedule.vector, tile = loop.schedule.tile;
+  if (loop.schedule.unroll && tile == 1) {
+    for (int64_t i = 0; i < loop.extent; i += vector) {
+      axis = builder_.getInt64(static_cast<uint64_t>(i));
+      body_of(loop, std::min(vector, loop.extent - i), 1);
+    }
+    return;
+  }
+  if (loop.schedule.parts > 1 && context_.first_round != nullptr) return some_rounds(loop);
+  const int64_t block = vector * tile, rounds = loop.extent / block;
+  if (rounds > 0) {
+    counted_loop(rounds, {}, [&](Value* round, const Values&) {
+      axis = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+      body_of(loop, vector, tile);
+      return Values{};
+    });
+  }
+  what_is_left(loop);
+}
+
+void KernelEmitter::what_is_left(const Loop& loop) {
+  Value*& axis = axes_[at(loop.axis)];
+  const int64_t vector = loop.schedule.vector, block = vector * loop.schedule.tile;
+  const int64_t whole = loop.extent % block / vector, rest = loop.extent % vector;
+  if (whole > 0) {
+    axis = builder_.getInt64(static_cast<uint64_t>(loop.extent - loop.extent % block));
+    body_of(loop, vector, whole);
+  }
+  if (rest == 0) return;
+  axis = builder_.getInt64(static_cast<uint64_t>(loop.extent - rest));
+  body_of(loop, rest, 1);
+}
+
+void KernelEmitter::some_rounds(const Loop& loop) {
+  const int64_t block = int64_t{loop.schedule.vector} * loop.schedule.tile;
+  Value* whole = builder_.getInt64(static_cast<uint64_t>(loop.extent / block));
+  Value* first = context_.first_round;
+  Value* end = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, context_.end_round, whole);
+  only_if(builder_.CreateICmpULT(first, end), [&] {
+    counted_loop(first, end, {}, [&](Value* round, const Values&) {
+      axes_[at(loop.axis)] = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+      body_of(loop, loop.schedule.vector, loop.schedule.tile);
+      return Values{};
+    });
+  });
+  if (loop.extent % block == 0) return;
+  only_if(builder_.CreateICmpUGT(context_.end_round, whole), [&] { what_is_left(loop); });
+}
+
+void KernelEmitter::only_if(Value* condition, const std::function<void()>& body) {
+  llvm::Function* function = builder_.GetInsertBlock()->getParent();
+  llvm::BasicBlock* then = llvm::BasicBlock::Create(builder_.getContext(), "then", function);
+  llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "after", function);
+  builder_.CreateCondBr(condition, then, after);
+  builder_.SetInsertPoint(then);
+  body();
+  builder_.CreateBr(after);
+  builder_.SetInsertPoint(after);
+}
+
+void KernelEmitter::body_of(const Loop& loop, int64_t width, int64_t tile) {
+  if (tile > 1) {
+    for (Tile& outer : tiles_) outer.stride *= static_cast<size_t>(tile);
+    points_ *= static_cast<size_t>(tile);
+    tiles_.push_back({loop.axis, width, static_cast<size_t>(tile), 1, varying(loop)});
+  }
+  if (width > 1) {
+    filling_vectors(loop, static_cast<int>(width), [&] { emit(loop.body); });
+  } else {
+    emit(loop.body);
+  }
+  if (tile == 1) return;
+  tiles_.pop_back();
+  points_ /= static_cast<size_t>(tile);
+  for (Tile& outer : tiles_) outer.stride /= static_cast<size_t>(tile);
+}
+
+void KernelEmitter::filling_vectors(const Loop& loop, int width, const std::function<void()>& body) {
+  ENSURE(width_ == 1, "two axes fill vectors");
+  width_ = width;
+  vector_axis_ = loop.axis;
+  varies_ = varying(loop);
+  body();
+  width_ = 1;
+  vector_axis_ = -1;
+}
+
+void KernelEmitter::reduce(const Loop& loop) {
+  Value*& axis = axes_[at(loop.axis)];
+  Values carried;
+  for (size_t i = 0; i < loop.inits.size(); ++i) {
+    const bool vector = width_ > 1 && varies_[at(loop.results[i])];
+    at_own_points(loop.results[i], [&] { carried.push_back(vector ? wide(loop.inits[i]) : value(loop.inits[i])); });
+  }
+  const auto define_all = [&](const std::vector<NodeId>& ids, const Values& now) {
+    auto next = now.begin();
+    for (NodeId id : ids) define(id, [&] { return *next++; });
+  };
+  const Guarded guarded = guarded_parts(loop);
+  const auto round = [&](Value* index, const Values& now) {
+    axis = index;
+    define_all(loop.carried, now);
+    const auto gathered = [&](const auto& node_of) {
+      Values next;
+      for (size_t i = 0; i < loop.yields.size(); ++i)
+        at_own_points(loop.results[i], [&] {
+          const bool vector = width_of(now[next.size()]) > 1;
+          next.push_back(vector ? wide(node_of(i)) : value(node_of(i)));
+        });
+      return next;
+    };
+    if (guarded.condition == kNoNode) {
+      emit(loop.body);
+      return gathered([&](size_t i) { return loop.yields[i]; });
+    }
+    return only_where(guarded, now, [&] {
+      return gathered([&](size_t i) { return kernel_.nodes[at(loop.yields[i])].operands[1]; });
+    });
+  };
+  if (loop.schedule.unroll) {
+    for (int64_t i = 0; i < loop.extent; ++i) carried = round(builder_.getInt64(static_cast<uint64_t>(i)), carried);
+  } else {
+    carried = counted_loop(loop.extent, carried, round);
+  }
+  define_all(loop.results, carried);
+}
+
+KernelEmitter::Guarded KernelEmitter::guarded_parts(const Loop& loop) const {
+  Guarded guarded{condition_of(kernel_, loop), {}, {}};
+  if (guarded.condition == kNoNode || context_.registers != nullptr) return {};
+  if (width_ > 1 && varies_[at(guarded.condition)]) return {};
+  for (const Tile& tile : tiles_)
+    if (tile.varies[at(guarded.condition)]) return {};
+
+  std::vector<bool> needed(kernel_.nodes.size(), false);
+  needed[at(guarded.condition)] = true;
+  for (size_t i = loop.body.size(); i-- > 0;) {
+    const Statement& statement = loop.body[i];
+    if (statement.is_loop) {
+      for (NodeId result : kernel_.loops[at(statement.id)].results)
+        if (needed[at(result)]) return {};
+      guarded.rest.push_back(statement);
+      continue;
+    }
+    if (std::count(loop.yields.begin(), loop.yields.end(), statement.id) > 0) continue;
+    if (needed[at(statement.id)])
+      visit_operands(kernel_, kernel_.nodes[at(statement.id)], [&](NodeId id) { needed[at(id)] = true; });
+    (needed[at(statement.id)] ? guarded.before : guarded.rest).push_back(statement);
+  }
+  std::reverse(guarded.before.begin(), guarded.before.end());
+  std::reverse(guarded.rest.begin(), guarded.rest.end());
+  return guarded;
+}
+
+Values KernelEmitter::only_where(const Guarded& guarded, const Values& now,
+                                 const std::function<Values()>& next_values) {
+  emit(guarded.before);
+  llvm::Function* function = builder_.GetInsertBlock()->getParent();
+  llvm::BasicBlock* from = builder_.GetInsertBlock();
+  llvm::BasicBlock* body = llvm::BasicBlock::Create(builder_.getContext(), "term", function);
+  llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "next", function);
+  builder_.CreateCondBr(value(guarded.condition), body, after);
+  builder_.SetInsertPoint(body);
+  const NodeId outer = std::exchange(given_, guarded.condition);
+  emit(guarded.rest);
+  given_ = outer;
+  const Values next = next_values();
+  llvm::BasicBlock* last = builder_.GetInsertBlock();
+  builder_.CreateBr(after);
+  builder_.SetInsertPoint(after);
+  Values merged;
+  for (size_t i = 0; i < now.size(); ++i) {
+    llvm::PHINode* phi = builder_.CreatePHI(now[i]->getType(), 2);
+    phi->addIncoming(now[i], from);
+    phi->addIncoming(next[i], last);
+    merged.push_back(phi);
+  }
+  return merged;
+}
+
+void KernelEmitter::lanes(const Loop& loop) {
+  Value*& axis = axes_[at(loop.axis)];
+  const auto dtype = [&](size_t i) { return kernel_.nodes[at(loop.yields[i])].dtype; };
+  if (loop.schedule.vector > 1) {
+    axis = builder_.getInt64(0);
+    Values yields;
+    filling_vectors(loop, static_cast<int>(loop.extent), [&] {
+      emit(loop.body);
+      for (size_t i = 0; i < loop.yields.size(); ++i)
+        at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
+    });
+    size_t first = 0;
+    for (size_t i = 0; i < loop.yields.size(); ++i) {
+      size_t count = 0;
+      at_own_points(loop.results[i], [&] { ++count; });
+      const Values sums = add_lanes(builder_, context_.scalar, dtype(i), std::span(yields).subspan(first, count));
+      first += count;
+      auto next = sums.begin();
+      define(loop.results[i], [&] { return *next++; });
+    }
+    return;
+  }
+  std::vector<Values> lanes(static_cast<size_t>(loop.extent));
+  for (size_t lane = 0; lane < lanes.size(); ++lane) {
+    axis = builder_.getInt64(static_cast<uint64_t>(lane));
+    emit(loop.body);
+    for (size_t i = 0; i < loop.yields.size(); ++i)
+      at_own_points(loop.results[i], [&] { lanes[lane].push_back(wide(loop.yields[i])); });
+  }
+  size_t next = 0;
+  for (size_t i = 0; i < loop.yields.size(); ++i) {
+    define(loop.results[i], [&] {
+      Values all;
+      for (const Values& lane : lanes) all.push_back(lane[next]);
+      ++next;
+      for (size_t half = ir::kLanes / 2; half >= 1; half /= 2)
+        for (size_t lane = 0; lane < half && lane + half < all.size(); ++lane)
+          all[lane] = context_.scalar.apply(ir::Op::add, dtype(i), dtype(i), Values{all[lane], all[lane + half]});
+      return all[0];
+    });
+  }
+}
+
+void KernelEmitter::where(const Loop& loop) {
+  if (vector_axis_ != loop.axis || width_ == 1) {
+    const auto* lane = llvm::dyn_cast<llvm::ConstantInt>(axes_[at(loop.axis)]);
+    ENSURE(lane != nullptr, "where outside lanes that are side by side or copied out");
+    const bool takes_part = lane->getSExtValue() < loop.extent;
+    if (takes_part) emit(loop.body);
+    for (size_t i = 0; i < loop.results.size(); ++i)
+      define(loop.results[i], [&] { return takes_part ? wide(loop.yields[i]) : wide(loop.inits[i]); });
+    return;
+  }
+  const int outer = width_;
+  Values others, yields;
+  for (size_t i = 0; i < loop.results.size(); ++i)
+    at_own_points(loop.results[i], [&] { others.push_back(wide(loop.inits[i])); });
+  width_ = static_cast<int>(loop.extent);
+  if (width_ == 1) vector_axis_ = -1;
+  emit(loop.body);
+  for (size_t i = 0; i < loop.results.size(); ++i)
+    at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
+  width_ = outer;
+  vector_axis_ = loop.axis;
+  size_t next = 0;
+  for (NodeId result : loop.results)
+    define(result, [&] {
+      ++next;
+      return replaced_front(builder_, others[next - 1], yields[next - 1]);
+    });
+}
+
+std::vector<bool> KernelEmitter::varying(const Loop& outer) const {
+  std::vector<bool> varies(kernel_.nodes.size(), false);
+  bool changed = true;
+  const auto mark = [&](NodeId id, bool does) {
+    if (!does || varies[at(id)]) return;
+    varies[at(id)] = true;
+    changed = true;
+  };
+  const auto varies_along = [&](const Affine& index) {
+    return std::any_of(index.terms.begin(), index.terms.end(), [&](const Affine::Term& term) {
+      const NodeId node = kernel_.axes[at(term.axis)].node;
+      return term.axis == outer.axis || (node != kNoNode && varies[at(node)]);
+    });
+  };
+  while (changed) {
+    changed = false;
+    walk(
+        kernel_, outer.body,
+        [&](NodeId id) {
+          const Node& node = kernel_.nodes[at(id)];
+          bool does = varies_along(node.index) || varies_along(node.sample);
+          for (NodeId operand : node.operands) does = does || varies[at(operand)];
+          mark(id, does || (node.predicate != kNoNode && varies[at(node.predicate)]));
+        },
+        [&](int32_t id) {
+          const Loop& loop = kernel_.loops[at(id)];
+          for (size_t i = 0; i < loop.yields.size(); ++i) {
+            bool does = varies[at(loop.yields[i])];
+            if (!loop.inits.empty()) does = does || varies[at(loop.inits[i])];
+            does = does || (loop.kind == LoopKind::where && loop.axis == outer.axis);
+            mark(loop.results[i], does);
+            if (!loop.carried.empty()) mark(loop.carried[i], does);
+          }
+        });
+  }
+  return varies;
+}
+
+}  // namespace gradc::codegen
