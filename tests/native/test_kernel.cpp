@@ -89,7 +89,7 @@ TEST_CASE("kernel: a sum in lanes with a part of a round at its end") {
   return %1
 }
 )",
-                options) == R"(kernels @mean, arena 0 bytes {
+                options) == R"(kernels @mean, arena 0 bytes, resident {
   buffer x = data + 0 : f32[37]
   buffer n = hyper + 0 : f32[]
   buffer v1 = result + 0 : f32[]
@@ -135,7 +135,7 @@ TEST_CASE("kernel: an index that is looked up is brought into bounds") {
       %2 = load i[i0] : i32
       %3 = min %2, %0 : i32
       %4 = max %3, %1 : i32
-      parallel i1 in 32, vector 8 {
+      parallel i1 in 32, vector 8, tile 3 {
         %5 = load t[i1 + 32*%4] : f32
         store v0[32*i0 + i1], %5
       }
