@@ -6,13 +6,15 @@
 #include "cli/numbers.h"
 #include "cli/saved_data.h"
 #include "ir/ensure.h"
+#include "passes/differentiate.h"
 
 namespace gradc::cli {
 
 ir::Result<Predictor> Predictor::make(frontend::Program program) {
-  const ir::Func* func = program.module.find(program.run + ".predict");
+  ir::Func* func = program.module.find(program.run + ".predict");
   const ir::Func* init = program.module.find(program.run + ".init");
   ENSURE(func != nullptr && init != nullptr, "no @" + program.run + ".predict or .init");
+  *func = passes::write_out_gradients(*func);
   const runtime::Layout layout = runtime::persistent_layout(*func);
   runtime::State state(layout.state, layout.state_bytes, program.seed);
   if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();

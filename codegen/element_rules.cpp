@@ -179,6 +179,8 @@ NodeId element_scatter_add(Builder& b, const Value& v, const Indices& i) { retur
 NodeId element_reduce(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }
 NodeId element_contract(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }
 
+NodeId element_gradient(Builder& b, const Value&, const Indices&) { return b.fail("gradient is a request"); }
+
 using Rule = NodeId (*)(Builder&, const Value&, const Indices&);
 constexpr Rule kRules[] = {
 #define GRADC_OP(name, operands, Attr, traits) &element_##name,

@@ -13,7 +13,8 @@ namespace gradc::codegen {
 namespace {
 
 using ir::DType;
-using ir::kAccumulation, ir::kCommutative, ir::kElementwise, ir::kFunction, ir::kLeaf, ir::kMovement, ir::kReduction;
+using ir::kAccumulation, ir::kCommutative, ir::kElementwise, ir::kFunction, ir::kLeaf, ir::kMovement, ir::kReduction,
+    ir::kRequest;
 using ir::Op;
 using llvm::Value;
 

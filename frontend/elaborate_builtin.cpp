@@ -5,7 +5,6 @@
 #include <cmath>
 
 #include "frontend/elaborator.h"
-#include "ir/ensure.h"
 
 namespace gradc::frontend {
 
@@ -47,7 +46,11 @@ Value Elaborator::apply_builtin(const std::string& name, const std::vector<Value
   }
   if (name == "pow") return takes(2) ? power(arguments[0], arguments[1], at) : Value(Broken{});
   if (name == "random") return takes(0) ? random(at) : Value(Broken{});
-  ENSURE(name == "rank", name);
+  if (name != "rank") {
+    error(at->span, fmt::format("`{}` is written with its arguments behind it", name))
+        .help(fmt::format("write `{}(...)`", name));
+    return Broken{};
+  }
   if (!takes(1)) return Broken{};
   const auto* tensor = std::get_if<Tensor>(&arguments[0]);
   if (tensor && !context_.indexed) return integer_scalar(static_cast<double>(tensor->rank()));

@@ -103,10 +103,7 @@ Value Elaborator::call(const Expr* expr) {
     error(callee->span, fmt::format("`{}` is an index and cannot be called", callee->text));
     return Broken{};
   }
-  if (callee->text == "grad" && callee->location.valid() && !find_binding("grad")) {
-    refuse(callee->location, "`grad(e, x)`");
-    return Broken{};
-  }
+  if (callee->text == "grad") return gradient(expr);
   if ((callee->text == "sum" || callee->text == "mean" || callee->text == "prod" || callee->text == "argmax" ||
        callee->text == "softmax" || callee->text == "logsumexp")) {
     error(callee->location, fmt::format("`{}` needs the indices it runs over", callee->text))

@@ -153,6 +153,8 @@ class Elaborator {
   Value list(const Expr* expr);
   Value stack(const Expr* expr, const std::vector<Value>& parts, const std::vector<const Expr*>& places);
   Value plain_subscript(const Expr* expr);
+  std::string inside() const;
+  std::string with_numbers(const Expr* expr);
   std::optional<int64_t> evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest);
   std::optional<Scalar> evaluate_scalar(const Expr* expr, std::string_view what);
 
@@ -196,7 +198,7 @@ class Elaborator {
   Value access(const Expr* expr);
   void wrong_subscript_count(const Expr* expr);
   std::optional<Tensor> access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis, const Affine& affine,
-                                    std::vector<PendingWindow>& windows);
+                                    std::vector<PendingWindow>& windows, std::vector<PendingGather>& gathers);
   std::optional<Affine> affine_of(const Expr* expr, bool& foreign);
   std::optional<Tensor> gather_indices(const Expr* element, int64_t size, const std::string& of);
   std::optional<Tensor> resolve_windows(Tensor tensor, std::vector<PendingWindow> windows, const Expr* expr);
@@ -219,6 +221,10 @@ class Elaborator {
   bool bind_arguments(const std::vector<Formal>& formals, const std::vector<Argument>& arguments,
                       const std::string& what, ir::SourceLocation name_location, const Expr* at, BoundArguments& bound);
 
+  // grad(e, x) (elaborate_gradient.cpp)
+  Value gradient(const Expr* expr);
+  bool depends(ir::ValueId value, ir::ValueId on) const;
+
   // Layers (elaborate_layer.cpp)
   Value make_instance(const Definition& layer, const Expr* call_expr);
   Value apply_instance(InstanceRef instance, const std::vector<Value>& arguments, const Expr* at);
@@ -231,7 +237,6 @@ class Elaborator {
   void declare_parameters(const Statement& statement);
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
                                       std::string_view what);
-  void refuse(ir::SourceLocation location, std::string_view construct);
 
   // State, samples, training (elaborate_state.cpp)
   bool is_training() const;
@@ -254,7 +259,9 @@ class Elaborator {
   bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
                   ir::SourceLocation at);
   bool bind_limit(const TypeExpr& type, int64_t limit, const std::string& of, ir::SourceLocation at);
-  std::optional<ir::Shape> evaluate_shape(const TypeExpr& type, int64_t* limit = nullptr);
+  bool dimensions_known(const TypeExpr& type);
+  std::optional<ir::Shape> evaluate_shape(const TypeExpr& type, int64_t* limit = nullptr,
+                                          std::string_view what = "a dimension");
   bool check_result(const TypeExpr& type, const Value& value, const Definition& of);
 
   // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)

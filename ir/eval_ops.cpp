@@ -6,6 +6,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "ir/ensure.h"
 #include "ir/math.h"
 #include "ir/math_double.h"
 #include "ir/philox.h"
@@ -529,6 +530,8 @@ void rule_contract(const EvalCall& call) {
     });
   });
 }
+
+void rule_gradient(const EvalCall&) { ENSURE(false, "a request is no operation"); }  // evaluate_all refuses it
 
 constexpr Rule kRules[] = {
 #define GRADC_OP(name, operands, Attr, traits) &rule_##name,

@@ -26,6 +26,7 @@ enum OpTraits : uint32_t {
   kLeaf = 16,
   kAccumulation = 32,
   kFunction = 64,
+  kRequest = 128,
 };
 inline constexpr int kVariadic = -1;  // one or more operands
 inline constexpr int kContract = -2;  // two or three

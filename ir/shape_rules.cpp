@@ -427,6 +427,16 @@ Result<Type> rule_contract(const Query& q) {
   return checked(type);
 }
 
+Result<Type> rule_gradient(const Query& q) {
+  if (!is_float(q.operands[0].dtype) || !q.operands[0].is_scalar()) {
+    return error("derives a real number, not {}", to_string(q.operands[0]));
+  }
+  if (q.operands[1].dtype != q.operands[0].dtype) {
+    return error("derives {} with respect to {}", to_string(q.operands[0]), to_string(q.operands[1]));
+  }
+  return q.operands[1];
+}
+
 constexpr Rule kRules[] = {
 #define GRADC_OP(name, operands, Attr, traits) &rule_##name,
 #include "ir/ops.def"

@@ -1,5 +1,7 @@
 #include "passes/differentiate.h"
 
+#include <algorithm>
+
 #include "ir/ensure.h"
 #include "ir/rewrite.h"
 #include "passes/gradient_rules.h"
@@ -32,8 +34,8 @@ struct Adjoint {
 class ReverseWalk {
  public:
   // Appends to `func`; `active` says which of its values want a gradient.
-  ReverseWalk(Func& func, const std::vector<bool>& active)
-      : func_(func), builder_(func), active_(active), adjoints_(func.size()) {}
+  ReverseWalk(Func& func, const std::vector<bool>& active, GradientRule rule = apply_gradient_rule)
+      : func_(func), builder_(func), active_(active), rule_(rule), adjoints_(func.size()) {}
 
   void run(ValueId loss) {
     builder_.at(func_[loss].location);
@@ -58,7 +60,7 @@ class ReverseWalk {
                                                                              Guard inner) {
       if (wanted(i)) add(id, operands[i], contribution, outer ? both(*outer, inner) : inner);
     };
-    apply_gradient_rule({builder_, id, adjoints_[id.index].sum, contribute, contribute_where, wanted});
+    rule_({builder_, id, adjoints_[id.index].sum, contribute, contribute_where, wanted});
   }
 
   void add(ValueId from, ValueId to, ValueId contribution, std::optional<Guard> guard) {
@@ -89,22 +91,43 @@ class ReverseWalk {
   Func& func_;
   ir::Builder builder_;
   const std::vector<bool>& active_;
+  GradientRule rule_;
   std::vector<Adjoint> adjoints_;
 };
 
 }  // namespace
 
-Func differentiate(const Func& func, const std::string& name, const std::vector<std::string>& wrt) {
+Func write_out_gradients(const Func& func) {
+  return ir::rewrite(func, [](ir::Builder& builder, const ir::Value& value, const std::vector<ValueId>& operands) {
+    if (value.op != ir::Op::gradient) return ir::copy_value(builder, value, operands);
+    const std::vector<bool> active = active_values(builder.func(), {operands[1]});
+    ReverseWalk walk(builder.func(), active);
+    walk.run(operands[0]);
+    const ValueId sum = walk.gradient(operands[1]);
+    return sum.valid() ? sum : builder.constant_like(0, operands[1]);
+  });
+}
+
+namespace {
+
+std::vector<ValueId> arguments_by_name(const Func& func, const std::vector<std::string>& names) {
+  std::vector<ValueId> arguments;
+  for (const std::string& name : names) {
+    const std::optional<ValueId> id = func.find_parameter(name);
+    ENSURE(id.has_value(), "differentiate with respect to %" + name);
+    arguments.push_back(*id);
+  }
+  return arguments;
+}
+
+}  // namespace
+
+Func differentiate(const Func& func, const std::string& name, const std::vector<std::string>& wrt, GradientRule rule) {
   Func out = ir::rewrite(func, ir::copy_value);
   out.name = name;
-  std::vector<ValueId> wanted;
-  for (const std::string& argument : wrt) {
-    const std::optional<ValueId> id = out.find_parameter(argument);
-    ENSURE(id.has_value(), "differentiate with respect to %" + argument);
-    wanted.push_back(*id);
-  }
+  const std::vector<ValueId> wanted = arguments_by_name(out, wrt);
   const std::vector<bool> active = active_values(out, wanted);
-  ReverseWalk walk(out, active);
+  ReverseWalk walk(out, active, rule);
   walk.run(out.results[0].value);
   ir::Builder builder(out);
   for (size_t i = 0; i < wrt.size(); ++i) {
@@ -114,12 +137,28 @@ Func differentiate(const Func& func, const std::string& name, const std::vector<
   return out;
 }
 
+Func all_gradients(const Func& func, const std::vector<std::string>& wrt, GradientRule rule) {
+  Func out = ir::rewrite(func, ir::copy_value);
+  const std::vector<bool> active = active_values(out, arguments_by_name(out, wrt));
+  ReverseWalk walk(out, active, rule);
+  walk.run(out.results[0].value);
+  out.results.clear();
+  for (size_t i = func.parameter_count; i < func.size(); ++i) {
+    const ValueId sum = walk.gradient({static_cast<uint32_t>(i)});
+    if (sum.valid()) out.results.push_back({std::to_string(i), sum});
+  }
+  return out;
+}
+
 ir::Module differentiate(const ir::Module& module) {
   ir::Module out{module.files, {}};
   for (const ir::Item& item : module.items) {
     const ir::GradientRequest* request = std::get_if<ir::GradientRequest>(&item);
     if (request == nullptr) {
-      out.items.push_back(item);
+      const Func* func = std::get_if<Func>(&item);
+      const bool requests = func != nullptr && std::any_of(func->values.begin(), func->values.end(),
+                                                           [](const ir::Value& v) { return v.op == ir::Op::gradient; });
+      out.items.push_back(requests ? ir::Item(write_out_gradients(*func)) : item);
       continue;
     }
     const Func* of = out.find(request->of);

@@ -29,5 +29,6 @@ struct GradientCall {
 };
 
 void apply_gradient_rule(const GradientCall& call);
+using GradientRule = void (*)(const GradientCall&);
 
 }  // namespace gradc::passes

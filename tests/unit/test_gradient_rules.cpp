@@ -102,6 +102,7 @@ const std::map<Op, const char*> kWithoutGradient = {
     {Op::logical_not, "bool"},
     {Op::stop_gradient, "by definition"},
     {Op::floor, "flat between its steps"},
+    {Op::gradient, "written out before"},
 };
 
 const std::multimap<Op, Make>& differentiable() {
