@@ -115,6 +115,14 @@ int gradcheck(const GradcheckWords& words) {
     table.row({row.name, ir::to_string(row.type), std::to_string(row.checked), std::to_string(row.kinks),
                fmt::format("{:.1e}", row.error), verdict});
   }
+  if (!passed) {
+    const ir::Result<std::optional<passes::WrongRule>> wrong = passes::find_wrong_rule(*loss, wrt, *arguments);
+    if (!wrong) return fail(wrong.error());
+    ir::Diagnostics diagnostics(loaded.spec->sources);
+    if (*wrong) passes::report_wrong_rule(**wrong, *loss, diagnostics);
+    const std::string text = diagnostics.render();
+    std::fputs(text.empty() ? "gradc: each operation's own gradient agrees with its differences\n" : text.c_str(), stderr);
+  }
   fmt::print("{}: gradients of @{}.loss, batch {}, seed {}\n\n{}", program->run, program->run, words.batch,
              program->seed, table.text());
   return passed ? kDone : kFailed;
