@@ -45,8 +45,9 @@ int bench(const BenchWords& words) {
   for (const runtime::KernelTime& time : *times) all.operations += time.operations, all.nanoseconds += time.nanoseconds;
   const auto row = [&](const std::string& name, const runtime::KernelTime& time, const std::string& place) {
     const double speed = time.operations / time.nanoseconds;
-    table.row({name, fmt::format("{:.0f}", time.operations), fmt::format("{:.{}f}", time.nanoseconds, time.nanoseconds < 100 ? 1 : 0),
-               fmt::format("{:.1f}", speed), fmt::format("{:.0f} %", 100 * speed / *peak),
+    table.row({name, fmt::format("{:.0f}", time.operations),
+               fmt::format("{:.{}f}", time.nanoseconds, time.nanoseconds < 100 ? 1 : 0), fmt::format("{:.1f}", speed),
+               fmt::format("{:.0f} %", 100 * speed / *peak),
                fmt::format("{:.0f} %", 100 * time.nanoseconds / all.nanoseconds), place});
   };
   for (size_t i = 0; i < times->size(); ++i)

@@ -121,7 +121,8 @@ int gradcheck(const GradcheckWords& words) {
     ir::Diagnostics diagnostics(loaded.spec->sources);
     if (*wrong) passes::report_wrong_rule(**wrong, *loss, diagnostics);
     const std::string text = diagnostics.render();
-    std::fputs(text.empty() ? "gradc: each operation's own gradient agrees with its differences\n" : text.c_str(), stderr);
+    std::fputs(text.empty() ? "gradc: each operation's own gradient agrees with its differences\n" : text.c_str(),
+               stderr);
   }
   fmt::print("{}: gradients of @{}.loss, batch {}, seed {}\n\n{}", program->run, program->run, words.batch,
              program->seed, table.text());

@@ -14,10 +14,10 @@ constexpr double kBroadcastLoad = 0.5;
 constexpr double kScatteredElement = 1.5;
 constexpr double kMaskedElement = 3;
 constexpr double kPickedVector = 1.5;  // loaded and shuffled: each of the vectors that hold the elements between, too
-constexpr double kFunction = 20;  // exp, log, tanh, random numbers
-constexpr double kHalving = 8;    // the tree of 16 lanes
-constexpr double kLatency = 8;    // a term of a sum waits for the one before it while this many others could start
-constexpr double kRound = 0.5;    // counting a loop
+constexpr double kFunction = 20;       // exp, log, tanh, random numbers
+constexpr double kHalving = 8;         // the tree of 16 lanes
+constexpr double kLatency = 8;         // a term of a sum waits for the one before it while this many others could start
+constexpr double kRound = 0.5;         // counting a loop
 // Of one core; what waiting for a line takes the place of was measured on sums whose operands have awkward strides.
 const std::vector<CacheSizes> kCaches{{32 << 10, 8, 2, 12}, {512 << 10, 8, 4, 30}};
 constexpr int32_t kMostRows = 8, kMostColumns = 4;

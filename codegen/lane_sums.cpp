@@ -87,8 +87,8 @@ class LaneSums {
       }
     }
     Value* other = b == nullptr ? llvm::PoisonValue::get(a.value->getType()) : b->value;
-    result.value = add(builder_.CreateShuffleVector(a.value, other, lower),
-                       builder_.CreateShuffleVector(a.value, other, upper));
+    result.value =
+        add(builder_.CreateShuffleVector(a.value, other, lower), builder_.CreateShuffleVector(a.value, other, upper));
     return result;
   }
 

@@ -11,8 +11,8 @@ namespace gradc::codegen {
 // `all` with its first elements replaced by those of `front`, a vector or one element.
 llvm::Value* replaced_front(IrBuilder& builder, llvm::Value* all, llvm::Value* front);
 
-// Each of `sums` is a vector with a lane for each element, all of one length of at most 16; gives their sums as scalars,
-// added as l += l+8, l+4, l+2, l+1 with lanes that do not exist skipped.
+// Each of `sums` is a vector with a lane for each element, all of one length of at most 16; gives their sums as
+// scalars, added as l += l+8, l+4, l+2, l+1 with lanes that do not exist skipped.
 //
 // Several sums of 16 lanes are turned while they are added: two vectors of 8 become one that holds the lower halves of
 // both and one with the upper halves, whose sum holds 4 lanes of each, and so on. Eight sums so take 14 shuffles and 7

@@ -94,8 +94,9 @@ Value* RegisterMemory::gather(const std::vector<Place>& places, ir::DType dtype)
     ENSURE(entries.back().dtype == dtype, "memory is read as another type than it was written");
   }
   const auto element = [&](const Entry& entry) {
-    return elements_of(entry.value) == 1 ? entry.value
-                                         : builder_.CreateExtractElement(entry.value, static_cast<uint64_t>(entry.lane));
+    return elements_of(entry.value) == 1
+               ? entry.value
+               : builder_.CreateExtractElement(entry.value, static_cast<uint64_t>(entry.lane));
   };
   if (entries.size() == 1) return element(entries[0]);
   // One or two vectors are a shuffle.
@@ -113,8 +114,7 @@ Value* RegisterMemory::gather(const std::vector<Place>& places, ir::DType dtype)
   if (shuffles) return b == nullptr ? builder_.CreateShuffleVector(a, mask) : builder_.CreateShuffleVector(a, b, mask);
   Value* all = llvm::PoisonValue::get(
       llvm::FixedVectorType::get(element_type(builder_.getContext(), dtype), static_cast<unsigned>(entries.size())));
-  for (size_t i = 0; i < entries.size(); ++i)
-    all = builder_.CreateInsertElement(all, element(entries[i]), uint64_t{i});
+  for (size_t i = 0; i < entries.size(); ++i) all = builder_.CreateInsertElement(all, element(entries[i]), uint64_t{i});
   return all;
 }
 

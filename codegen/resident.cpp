@@ -79,7 +79,8 @@ bool make_resident(KernelProgram& program, const ScheduleLimits& limits) {
     put_nests(kernel, std::move(nests));
     hoist(kernel);
     for (Loop& loop : kernel.loops)
-      loop.schedule.unroll = loop.kind != LoopKind::where && (loop.kind != LoopKind::lanes || loop.schedule.vector == 1);
+      loop.schedule.unroll =
+          loop.kind != LoopKind::where && (loop.kind != LoopKind::lanes || loop.schedule.vector == 1);
     work += vector_work(kernel, kernel.body);
     if (work > kMaxResidentWork) return false;
   }

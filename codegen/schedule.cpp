@@ -65,8 +65,8 @@ void widen_rounds(Kernel& kernel, const Nest& nest, const ScheduleLimits& limits
   const bool tiled = std::any_of(nest.loops.begin(), nest.loops.end(),
                                  [&](int32_t id) { return kernel.loops[at(id)].schedule.tile > 1; });
   if (tiled || loop.schedule.vector == 1) return;
-  const int64_t vectors = std::min({kMostVectors, limits.registers / std::max<int64_t>(live, 1),
-                                    loop.extent / std::max(loop.schedule.vector, 1)});
+  const int64_t vectors = std::min(
+      {kMostVectors, limits.registers / std::max<int64_t>(live, 1), loop.extent / std::max(loop.schedule.vector, 1)});
   loop.schedule.tile = static_cast<int32_t>(std::max<int64_t>(vectors, 1));
 }
 

@@ -51,7 +51,8 @@ void cut_axes(Kernel& kernel);
 inline bool is_interleaved(int64_t stride, int64_t buffer_elements) {
   return stride >= 2 && stride <= 4 && buffer_elements % stride == 0;
 }
-// Loops over elements without a sum do a few vectors in each round, so that counting does not take longer than the body.
+// Loops over elements without a sum do a few vectors in each round, so that counting does not take longer than the
+// body.
 void widen_rounds(Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
 // Joins loops, one right inside the other, through which every address runs as through one.
 void merge_axes(Kernel& kernel, Nest& nest);

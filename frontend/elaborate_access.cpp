@@ -206,7 +206,8 @@ Value Elaborator::access(const Expr* expr) {
       }
       return Broken{};
     }
-    std::optional<Tensor> moved = access_axis(expr, place->first, std::move(tensor), position, *affine, windows);
+    std::optional<Tensor> moved =
+        access_axis(expr, place->first, std::move(tensor), position, *affine, windows, gathers);
     if (!moved) return Broken{};
     tensor = std::move(*moved);
   }
@@ -232,7 +233,8 @@ Value Elaborator::access(const Expr* expr) {
 
 // The axis at `axis` of the tensor, under an affine subscript.
 std::optional<Tensor> Elaborator::access_axis(const Expr* expr, size_t position, Tensor tensor, size_t axis,
-                                              const Affine& affine, std::vector<PendingWindow>& windows) {
+                                              const Affine& affine, std::vector<PendingWindow>& windows,
+                                              std::vector<PendingGather>& gathers) {
   const Expr* element = expr->operands[position];
   ir::Builder& builder = context_.target->builder();
   builder.at(element->location);
@@ -273,8 +275,13 @@ std::optional<Tensor> Elaborator::access_axis(const Expr* expr, size_t position,
   const bool plain = terms.empty() || (terms.size() == 1 && terms[0].factor > 0);
   const bool overlapping = terms.size() == 2 && terms[1].factor > 0 && (!window || terms[0].factor == 1);
   if (!plain && !window && !overlapping) {
-    refuse(element->span, "this form of subscript");
-    return std::nullopt;
+    // Backwards, or of three indices: looked up, its range being known.
+    const Value value = evaluate(element);
+    const auto* indices = std::get_if<Tensor>(&value);
+    if (!indices) return std::nullopt;
+    tensor.axes[axis] = kFirstPlaceholder - static_cast<int>(axis);
+    gathers.push_back({tensor.axes[axis], *indices});
+    return tensor;
   }
   const int64_t stride = terms.empty() ? 1 : terms[0].factor;
   const int64_t count = terms.empty() ? 1 : terms[0].count;

@@ -277,7 +277,8 @@ Value Elaborator::apply_binary(Op op, Value a, Value b, const Expr* at) {
       error(at->location, "division by 0").label(at->span);
       return Broken{};
     }
-    const Scalar result = scalars_.binary(op, *x, *y);
+    Scalar result = scalars_.binary(op, *x, *y);
+    if (result.divisor != 0 && at->kind == ExprKind::binary) result.division = at;
     if (result.known() && result.is_integer() && std::fabs(result.value) > kLargestInteger) {
       error(at->location, "the whole number is above 2^53").label(at->span);
       return Broken{};

@@ -64,7 +64,9 @@ bool Elaborator::divides_by_zero(const Tensor& divisor) const {
     if (!needed.insert(index).second) continue;
     const ir::Value& value = func.values[index];
     const bool other_argument = value.op == Op::parameter && value.name != kLiveRows;
-    if (other_argument || value.op == Op::random || ir::op_info(value.op).has(ir::kRequest) || needed.size() > kLargestDivisor) return false;
+    if (other_argument || value.op == Op::random || ir::op_info(value.op).has(ir::kRequest) ||
+        needed.size() > kLargestDivisor)
+      return false;
     for (ValueId operand : value.operands) open.push_back(operand.index);
   }
   std::vector<ir::Tensor> arguments;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "frontend/elaborator.h"
+#include "frontend/print_ast.h"
 
 namespace gradc::frontend {
 
@@ -267,7 +268,8 @@ Value Elaborator::plain_subscript(const Expr* expr) {
   }
   const size_t count = expr->operands.size() - 1;
   if (count != tensor->rank()) {
-    error(expr->span, fmt::format("{} subscripts for `{}` with {} axes", count, shape_text(*tensor), tensor->rank()));
+    error(expr->span, fmt::format("`{}` takes {} subscript{}, found {}", shape_text(*tensor), tensor->rank(),
+                                  tensor->rank() == 1 ? "" : "s", count));
     return Broken{};
   }
   const size_t shift = tensor->batched() ? 1 : 0;
@@ -334,20 +336,53 @@ std::optional<Scalar> Elaborator::evaluate_scalar(const Expr* expr, std::string_
   return *scalar;
 }
 
+// `conv2d: `, inside a layer or a function that is used elsewhere.
+std::string Elaborator::inside() const {
+  return calls_.empty() ? std::string() : calls_.back().definition->name.text + ": ";
+}
+
+// The names of an expression with their numbers: ": (h + 2*pad - k)//stride + 1, where h = 3, pad = 0"; nothing where
+// the expression has none.
+std::string Elaborator::with_numbers(const Expr* expr) {
+  std::vector<std::string> seen, numbers;
+  std::vector<const Expr*> open = {expr};
+  while (!open.empty()) {
+    const Expr* part = open.back();
+    open.pop_back();
+    for (size_t k = part->operands.size(); k-- > 0;) open.push_back(part->operands[k]);
+    if (part->kind != ExprKind::name || std::find(seen.begin(), seen.end(), part->text) != seen.end()) continue;
+    seen.push_back(part->text);
+    const Value value = look_up(part);
+    const auto* scalar = std::get_if<Scalar>(&value);
+    if (scalar && scalar->known()) numbers.push_back(fmt::format("{} = {}", part->text, scalar->value));
+  }
+  if (numbers.empty()) return {};
+  const std::string text = expr->kind == ExprKind::name ? std::string() : print_expression(*expr) + ", where ";
+  return ": " + text + fmt::format("{}", fmt::join(numbers, ", "));
+}
+
 std::optional<int64_t> Elaborator::evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest) {
   const std::optional<Scalar> scalar = evaluate_scalar(expr, what);
   if (!scalar) return std::nullopt;
   if (scalar->divisor != 0) {
-    error(expr->span,
-          fmt::format("{} does not divide {}: {} is not a whole number", scalar->divisor, scalar->dividend, what));
+    // heads = 3 does not divide dim = 128
+    const auto part = [&](size_t k, double number) {
+      const Expr* operand = scalar->division != nullptr ? scalar->division->operands[k] : nullptr;
+      const bool named = operand != nullptr && operand->kind != ExprKind::number;
+      return named ? fmt::format("{} = {}", print_expression(*operand), number) : fmt::format("{}", number);
+    };
+    error(expr->span, fmt::format("{}{} does not divide {}: {} is not a whole number", inside(),
+                                  part(1, scalar->divisor), part(0, scalar->dividend), what));
     return std::nullopt;
   }
   if (!scalar->is_integer()) {
-    error(expr->span, fmt::format("{} must be a whole number, found {}", what, scalar->value));
+    error(expr->span,
+          fmt::format("{}{} must be a whole number, found {}{}", inside(), what, scalar->value, with_numbers(expr)));
     return std::nullopt;
   }
   if (scalar->value < static_cast<double>(lowest)) {
-    error(expr->span, fmt::format("{} must be at least {}, found {}", what, lowest, scalar->value));
+    error(expr->span, fmt::format("{}{} must be at least {}, found {}{}", inside(), what, lowest, scalar->value,
+                                  with_numbers(expr)));
     return std::nullopt;
   }
   return static_cast<int64_t>(scalar->value);

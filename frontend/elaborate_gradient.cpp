@@ -1,9 +1,9 @@
 // grad(e, x): the derivative of a number with respect to an earlier tensor, as a request that the pass `differentiate`
 // writes out.
 //
-// A spec describes one sample, and so does its gradient: of a number e of each sample with respect to a tensor x of each
-// sample it is, for each sample, the derivative of the sum of all e with respect to its x. That is the derivative of its
-// own e where no `[batch]` stands between them.
+// A spec describes one sample, and so does its gradient: of a number e of each sample with respect to a tensor x of
+// each sample it is, for each sample, the derivative of the sum of all e with respect to its x. That is the derivative
+// of its own e where no `[batch]` stands between them.
 #include <fmt/format.h>
 
 #include "frontend/elaborator.h"
@@ -26,8 +26,8 @@ bool Elaborator::depends(ir::ValueId value, ir::ValueId on) const {
 Value Elaborator::gradient(const Expr* expr) {
   const Frame::Kind kind = context_.frame->kind;
   if (context_.indexed || (kind != Frame::Kind::layer && kind != Frame::Kind::loss)) {
-    auto& message =
-        error(expr->span, context_.indexed ? "`grad` works on whole tensors" : "`grad` stands in a layer, a model or a loss");
+    auto& message = error(
+        expr->span, context_.indexed ? "`grad` works on whole tensors" : "`grad` stands in a layer, a model or a loss");
     if (context_.indexed) message.help("give its result a name with `let` before the equation");
     return Broken{};
   }

@@ -8,10 +8,6 @@
 
 namespace gradc::frontend {
 
-void Elaborator::refuse(ir::SourceLocation location, std::string_view construct) {
-  error(location, fmt::format("{} is not supported yet", construct));
-}
-
 // A real number that can change without recompiling; a 0 is folded.
 Scalar Elaborator::make_setting(const std::string& name, Scalar value, ir::SourceLocation location) {
   const auto [entry, is_new] = setting_index_.try_emplace(name, program_.settings.size());
@@ -186,6 +182,11 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
     const std::string of = fmt::format("argument `{}` of layer `{}`", formal.name.text, layer.name.text);
     good = bind_shape(*formal.type, sample_shape(tensors[k]), tensors[k].limit, of, at->span) && good;
     if (good) good = define(formal.name, tensors[k], "argument");
+  }
+  // A result that cannot be is said before what follows from it in the body.
+  int64_t result_limit = 0;
+  if (good && dimensions_known(*layer.result)) {
+    good = evaluate_shape(*layer.result, &result_limit, "a dimension of the result").has_value();
   }
   Value result = Broken{};
   if (good) result = body(*layer.body, fmt::format("layer `{}`", layer.name.text));

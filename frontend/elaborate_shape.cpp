@@ -111,8 +111,24 @@ bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_
   return good;
 }
 
+// Whether all names in the dimensions have a meaning yet; a result may have some that only the body gives.
+bool Elaborator::dimensions_known(const TypeExpr& type) {
+  std::vector<const Expr*> open = type.dimensions;
+  while (!open.empty()) {
+    const Expr* part = open.back();
+    open.pop_back();
+    open.insert(open.end(), part->operands.begin(), part->operands.end());
+    if (part->kind == ExprKind::name && !find_binding(part->text) &&
+        !spec_.find(context_.scope->file, NameSpace::value, part->text)) {
+      return false;
+    }
+    if (part->kind == ExprKind::pack && !find_binding(".." + part->text)) return false;
+  }
+  return true;
+}
+
 // `limit`, where it is asked for, is the V of idx<V>, or 0; only there may the type be an `idx`.
-std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type, int64_t* limit) {
+std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type, int64_t* limit, std::string_view what) {
   if (limit != nullptr) *limit = 0;
   if (type.word == "idx" && limit != nullptr) {
     const std::optional<int64_t> size = evaluate_integer(type.range, "the size of `idx`", 1);
@@ -136,7 +152,7 @@ std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type, int64_
       shape.insert(shape.end(), pack.sizes.begin(), pack.sizes.end());
       continue;
     }
-    const std::optional<int64_t> size = evaluate_integer(dimension, "a dimension", 1);
+    const std::optional<int64_t> size = evaluate_integer(dimension, what, 1);
     good = good && size;
     shape.push_back(size.value_or(1));
   }
@@ -147,7 +163,7 @@ std::optional<ir::Shape> Elaborator::evaluate_shape(const TypeExpr& type, int64_
 // Whether the value of a body has the declared type.
 bool Elaborator::check_result(const TypeExpr& type, const Value& value, const Definition& of) {
   int64_t limit = 0;
-  const std::optional<ir::Shape> expected = evaluate_shape(type, &limit);
+  const std::optional<ir::Shape> expected = evaluate_shape(type, &limit, "a dimension of the result");
   if (!expected) return false;
   const Expr* last = of.body->statements.back()->value;
   const std::optional<Tensor> tensor = to_tensor(value, last, limit > 0);

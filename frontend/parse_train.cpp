@@ -14,11 +14,6 @@
 
 namespace gradc::frontend {
 
-void Parser::refuse(const Token& token, std::string_view construct) {
-  error(token, fmt::format("{} is not supported yet", construct));
-  skip_statement();
-}
-
 // data sums { ... }                             rows by formula
 // data seed = rows { x = [5, 3] } { x = ... }   literal rows
 void Parser::data() {

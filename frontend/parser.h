@@ -92,7 +92,6 @@ class Parser {
   bool every(TrainItem& item);
   bool metric_item(TrainItem& item);
   bool stop_item(TrainItem& item);
-  void refuse(const Token& token, std::string_view construct);
   std::vector<Formal> formals(std::string_view of);
   Definition begin_definition(DefinitionKind kind);
   void end_definition(Definition definition);

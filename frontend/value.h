@@ -25,7 +25,8 @@ struct Scalar {
   double value = 0;                  // with the settings as they are now; meaningless where `timed`
   int32_t node = -1;                 // in the ScalarGraph; -1: known while compiling
   bool timed = false;                // depends on `t`
-  double dividend = 0, divisor = 0;  // divisor != 0: an integer division that left a rest
+  double dividend = 0, divisor = 0;  // divisor != 0: an integer division that left a rest,
+  const Expr* division = nullptr;    // and where it stands
 
   bool known() const { return node < 0; }
   bool is_integer() const { return kind == Kind::integer; }

@@ -13,7 +13,8 @@ Status check_limits(const Func& func, const EvalLimits& limits) {
   int64_t operations = 0;
   for (const Value& value : func.values) {
     if (op_info(value.op).has(kRequest)) {
-      return Error{fmt::format("@{} has a `{}`, which the pass differentiate writes out", func.name, op_name(value.op))};
+      return Error{
+          fmt::format("@{} has a `{}`, which the pass differentiate writes out", func.name, op_name(value.op))};
     }
     int64_t work = value.type.elements();
     if (op_info(value.op).has(kReduction)) {

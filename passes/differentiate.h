@@ -16,13 +16,15 @@ ir::Func differentiate(const ir::Func& func, const std::string& name, const std:
 
 // `func` with one result only for each value that passes a gradient on: `K`, the derivative of `func`'s first result
 // with respect to its value of number K.
-ir::Func all_gradients(const ir::Func& func, const std::vector<std::string>& wrt, GradientRule rule = apply_gradient_rule);
+ir::Func all_gradients(const ir::Func& func, const std::vector<std::string>& wrt,
+                       GradientRule rule = apply_gradient_rule);
 
-// `func` with the operations in place of each `gradient %e, %x`, in order: a later one may differentiate an earlier one.
+// `func` with the operations in place of each `gradient %e, %x`, in order: a later one may differentiate an earlier
+// one.
 ir::Func write_out_gradients(const ir::Func& func);
 
-// Writes out the gradients that functions ask for, and replaces every GradientRequest of the module by the function that
-// it asks for.
+// Writes out the gradients that functions ask for, and replaces every GradientRequest of the module by the function
+// that it asks for.
 ir::Module differentiate(const ir::Module& module);
 
 }  // namespace gradc::passes

@@ -86,7 +86,8 @@ ir::Result<std::optional<WrongRule>> find_wrong_rule(const Func& loss, const std
         check_gradients(alone, differentiate(alone, "gradient", names, rule), names, operands, options);
     if (!rows) return ir::Error{rows.error()};
     for (const GradientCheckRow& row : *rows) {
-      if (!row.passed) return std::optional(WrongRule{id, std::stoul(row.name), row.index, row.derived, row.difference});
+      if (!row.passed)
+        return std::optional(WrongRule{id, std::stoul(row.name), row.index, row.derived, row.difference});
     }
   }
   return std::optional<WrongRule>();
@@ -96,8 +97,8 @@ void report_wrong_rule(const WrongRule& wrong, const Func& loss, ir::Diagnostics
   const ir::Value& value = loss[wrong.value];
   const ir::Value& operand = loss[value.operands[wrong.operand]];
   diagnostics
-      .error(value.location,
-             fmt::format("the gradient of `{}` with respect to operand {} is wrong", ir::op_name(value.op), wrong.operand))
+      .error(value.location, fmt::format("the gradient of `{}` with respect to operand {} is wrong",
+                                         ir::op_name(value.op), wrong.operand))
       .label(value.location, fmt::format("element {} of {}: derived {:.9g}, difference {:.9g}", wrong.index,
                                          ir::to_string(operand.type), wrong.derived, wrong.difference))
       .help("every operation between this one and the loss agrees with its differences");

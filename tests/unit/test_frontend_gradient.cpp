@@ -16,8 +16,8 @@ namespace {
 // A model of x: f32[3] and w: f32[3] with that body, in batches of two rows.
 Elaborated spec(const std::string& body, const std::string& result = "f32[3]", const std::string& definitions = "") {
   Elaborated elaborated = tests::elaborate_text(
-      "language 1\n" + definitions + "loss total_of(y: f32[..s]) { sum[..s] y[..s] }\nmodel whole(x: f32[3]) -> " + result +
-      " {\n  param w: f32[3] = 1\n" + body + "\n}\n" +
+      "language 1\n" + definitions + "loss total_of(y: f32[..s]) { sum[..s] y[..s] }\nmodel whole(x: f32[3]) -> " +
+      result + " {\n  param w: f32[3] = 1\n" + body + "\n}\n" +
       "data d = rows { x = [0, 0, 0] } { x = [0, 0, 0] }\n"
       "train r: whole on d {\n  loss total_of(out)\n  optimizer sgd(lr = 0.1)\n  batch 2; steps 1\n}\n");
   INFO(elaborated.messages);
@@ -84,8 +84,7 @@ TEST_CASE("third derivatives, of sine") {
   const std::string body =
       "  let e = sum[i] sin(w[i] * x[i])\n  let g = grad(e, x)\n  let f = sum[i] g[i]\n  let h = grad(f, x)\n"
       "  let k = sum[i] h[i]\n  grad(k, x)";
-  check(
-      outputs(body), [](double x, double w) { return -std::cos(w * x) * w * w * w; }, 1e-5);
+  check(outputs(body), [](double x, double w) { return -std::cos(w * x) * w * w * w; }, 1e-5);
 }
 
 TEST_CASE("a gradient by a parameter is of what the samples have in common") {
@@ -111,11 +110,12 @@ TEST_CASE("stop and the branch not taken give 0") {
 }
 
 TEST_CASE("a loss that holds gradients has the gradient of central differences") {
-  for (const char* body : {"  let e = sum[i] tanh(w[i] * x[i])^2\n  let g = grad(e, x)\n  g * g",
-                           "  let h = x * w\n  let e = sum[i] exp(0.3 * h[i]) * erf(x[i] * w[i])\n  let g = grad(e, h)\n  sin(g)",
-                           "  let y = layer_norm()(x * w)\n  let e = sum[i] y[i]^3\n  let g = grad(e, x)\n  g * g",
-                           "  let e = (logsumexp[i] (w[i] * x[i]))\n  let g = grad(e, x)\n  let s = sum[i] g[i]^2\n"
-                           "  let again = grad(s, x)\n  again + x"}) {
+  for (const char* body :
+       {"  let e = sum[i] tanh(w[i] * x[i])^2\n  let g = grad(e, x)\n  g * g",
+        "  let h = x * w\n  let e = sum[i] exp(0.3 * h[i]) * erf(x[i] * w[i])\n  let g = grad(e, h)\n  sin(g)",
+        "  let y = layer_norm()(x * w)\n  let e = sum[i] y[i]^3\n  let g = grad(e, x)\n  g * g",
+        "  let e = (logsumexp[i] (w[i] * x[i]))\n  let g = grad(e, x)\n  let s = sum[i] g[i]^2\n"
+        "  let again = grad(s, x)\n  again + x"}) {
     INFO(body);
     const Elaborated elaborated = spec(body);
     const ir::Func loss = passes::write_out_gradients(elaborated.func("loss"));

@@ -91,6 +91,13 @@ TEST_CASE("pooling: windows that do not overlap, on two axes") {
               "let y[c, i < h//2, j < w//2] = max[u < 2, v < 2] x[c, i*2 + u, j*2 + v]\ny", x) == Values{6, 8, 14, 16});
 }
 
+TEST_CASE("subscripts that run backwards, or of three indices") {
+  CHECK(vector("f32[3]", "let y[i < 3] = x[2 - i]\ny") == Values{3, 2, 1});
+  CHECK(matrix("f32[2, 3]", "let y[i, j < 3] = x[i, 2 - j]\ny") == Values{3, 2, 1, 6, 5, 4});
+  CHECK(six("f32[2, 2]", "let y[i < 2, j < 2] = sum[k < 3] x[i + j + k]\ny") == Values{6, 9, 9, 12});
+  CHECK(matrix("f32[3]", "let y[j < 3] = sum[i < 2] x[1 - i, 2 - j]\ny") == Values{9, 7, 5});
+}
+
 TEST_CASE("whole tensors: slices, lists, reshape, concat, pad") {
   CHECK(six("f32[2]", "x[1 .. 3]") == Values{2, 3});
   CHECK(matrix("f32[2]", "x[1, 0 .. 2]") == Values{4, 5});

@@ -46,11 +46,11 @@ const std::map<std::string, Part> kLosses = {
      {"f32[3]", "f32[3]", "x", "binary_cross_entropy_with_logits(out, target)", "f32[3]"}},
     {"reinforce", {"f32[3]", "f32[3]", "x", "reinforce(out, target)", "f32[3]"}},
 };
-const std::set<std::string> kFunctions = {"relu", "leaky_relu", "sigmoid",         "softplus", "elu",
-                                          "silu", "gelu",       "square",          "identity", "sign"};
-const std::set<std::string> kNotOfTensors = {"constant", "step_decay", "half_turn_cosine", "cosine",  "warmup_cosine",
-                                             "uniform",  "normal",     "zeros",            "ones",    "he",
-                                             "glorot",   "bernoulli",  "integers",         "normal_quantile"};
+const std::set<std::string> kFunctions = {"relu", "leaky_relu", "sigmoid", "softplus", "elu",
+                                          "silu", "gelu",       "square",  "identity", "sign"};
+const std::set<std::string> kNotOfTensors = {
+    "constant", "step_decay", "half_turn_cosine", "cosine",    "warmup_cosine", "uniform",        "normal", "zeros",
+    "ones",     "he",         "glorot",           "bernoulli", "integers",      "normal_quantile"};
 
 std::string spec_text(const Part& part) {
   return fmt::format(
