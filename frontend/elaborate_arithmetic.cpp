@@ -253,7 +253,10 @@ Value Elaborator::floor_division(const Value& a, const Value& b, const Expr* at)
   if (!left || !right || !check_same_shape(*left, *right, at) || !align({&*left, &*right}, at)) return Broken{};
   context_.target->builder().at(at->location);
   left->id = context_.target->builder().div(left->id, right->id);
-  left->limit = 0;
+  // An index divided by a number that is known is an index of a shorter axis.
+  const auto* divisor = std::get_if<Scalar>(&b);
+  const bool shorter = left->limit > 0 && divisor != nullptr && divisor->value >= 1;
+  left->limit = shorter ? (left->limit - 1) / static_cast<int64_t>(divisor->value) + 1 : 0;
   left->zero = false;
   return *left;
 }

@@ -202,9 +202,17 @@ Value Elaborator::list(const Expr* expr) {
 
 // Elements of one shape along a new first axis.
 Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts, const std::vector<const Expr*>& places) {
+  // A list of indices holds indices, below the largest of their limits.
+  const auto limit_of = [](const Value& part) {
+    const auto* tensor = std::get_if<Tensor>(&part);
+    return tensor != nullptr ? tensor->limit : 0;
+  };
+  int64_t limit = 0;
+  for (const Value& part : parts) limit = std::max(limit, limit_of(part));
+  if (std::any_of(parts.begin(), parts.end(), [&](const Value& part) { return limit_of(part) == 0; })) limit = 0;
   std::vector<Tensor> tensors;
   for (size_t i = 0; i < parts.size(); ++i) {
-    std::optional<Tensor> tensor = to_tensor(parts[i], places[i]);
+    std::optional<Tensor> tensor = to_tensor(parts[i], places[i], limit > 0);
     if (!tensor) return Broken{};
     if (context_.target->type(*tensor).dtype == ir::DType::boolean) {
       error(places[i]->span, "a list holds numbers, not truth values");
@@ -230,6 +238,7 @@ Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts, const
   whole[axis] = static_cast<int64_t>(tensors.size());
   if (!fits(whole, expr->location, "the list")) return Broken{};
   Tensor result{context_.target, {}, {}};
+  result.limit = limit;
   if (axis == 1) result.axes.push_back(kBatchAxis);
   for (size_t k = axis; k < unit.size(); ++k) result.axes.push_back(static_cast<int>(k - axis));
   // A list of numbers is one constant.
@@ -242,7 +251,7 @@ Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts, const
     for (const Tensor& tensor : tensors) {
       attr.values.push_back(std::get<ir::ConstantAttr>(context_.target->func()[tensor.id].attr).values[0]);
     }
-    result.id = builder.create(ir::Op::constant, {}, std::move(attr), {ir::DType::f32, whole});
+    result.id = builder.create(ir::Op::constant, {}, std::move(attr), {context_.target->type(tensors[0]).dtype, whole});
     return result;
   }
   std::vector<ir::ValueId> ids;

@@ -94,6 +94,9 @@ TEST_CASE("pooling: windows that do not overlap, on two axes") {
 TEST_CASE("subscripts that run backwards, or of three indices") {
   CHECK(vector("f32[3]", "let y[i < 3] = x[2 - i]\ny") == Values{3, 2, 1});
   CHECK(matrix("f32[2, 3]", "let y[i, j < 3] = x[i, 2 - j]\ny") == Values{3, 2, 1, 6, 5, 4});
+  CHECK(vector("f32[6]", "let y[i < 6] = x[i // 2]\ny") == Values{1, 1, 2, 2, 3, 3});
+  CHECK(vector("f32[2]", "let k[i < 3] = idx<3>(2 - i)\nlet pair = [k[0], k[2]]\nlet y[i] = x[pair[i]]\ny") ==
+        Values{3, 1});
   CHECK(six("f32[2, 2]", "let y[i < 2, j < 2] = sum[k < 3] x[i + j + k]\ny") == Values{6, 9, 9, 12});
   CHECK(matrix("f32[3]", "let y[j < 3] = sum[i < 2] x[1 - i, 2 - j]\ny") == Values{9, 7, 5});
 }
