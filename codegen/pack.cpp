@@ -14,7 +14,6 @@ namespace {
 
 constexpr double kLeastGain = 0.9;  // the reader and the copy together cost at most this share of before
 constexpr int64_t kAlignment = 64;
-constexpr size_t kMostOperands = 16;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
@@ -74,7 +73,7 @@ class Packing {
     if (operands.empty()) return;
     choose(kernel, operands);
     for (const Operand& operand : operands)
-      if (operand.layout != program_.buffers[at(operand.buffer)].layout) use_copy(kernel, operand);
+      if (operand.layout != program_.buffers[at(operand.buffer)].layout) use_copy(kernel, operand, operands.size());
   }
 
   // Empty where one of them is at an index that is computed, or the kernel stores to the same bytes.
@@ -135,7 +134,7 @@ class Packing {
     return nullptr;
   }
 
-  void use_copy(Kernel& kernel, const Operand& operand) {
+  void use_copy(Kernel& kernel, const Operand& operand, size_t operands) {
     Copy* copy = find_copy(operand.buffer, operand.layout);
     if (copy == nullptr) {
       Buffer packed = program_.buffers[at(operand.buffer)];
@@ -147,8 +146,8 @@ class Packing {
       copy = &copies_.back();
       program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
     }
-    // Further copies for the same kernel may come between.
-    copy->last = program_.kernels.size() + kMostOperands;
+    // Copies of the kernel's other operands may come between.
+    copy->last = program_.kernels.size() + operands;
     for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
   }
 
