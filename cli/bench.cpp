@@ -6,7 +6,7 @@
 #include "cli/load.h"
 #include "cli/run_passes.h"
 #include "cli/table.h"
-#include "runtime/kernel_times.h"
+#include "runtime/jit_kernel_times.h"
 
 namespace gradc::cli {
 namespace {

@@ -50,18 +50,6 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
                          std::move(total));
 }
 
-// Whether what a step works on fits into this machine: asked before anything is allocated.
-ir::Status check_memory(const ir::Func& step, const runtime::Layout& layout) {
-  const int64_t needed = layout.state_bytes + layout.data_bytes + layout.result_bytes + step.arena_bytes;
-  const int64_t there = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
-  if (there <= 0 || needed <= there) return ir::success();
-  return ir::Error{
-      fmt::format("a step needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
-                  "smaller batch needs less",
-                  human_bytes(needed), human_bytes(layout.state_bytes), human_bytes(layout.data_bytes),
-                  human_bytes(step.arena_bytes), human_bytes(there))};
-}
-
 }  // namespace
 
 ir::Result<runtime::Host> make_host(const TrainWords& words) {
@@ -76,8 +64,24 @@ ir::Result<runtime::Host> make_host(const TrainWords& words) {
   return host;
 }
 
+// Asked before anything is allocated.
+ir::Status check_memory(const std::string& what, const runtime::Layout& layout, int64_t scratch_bytes) {
+  const int64_t needed = layout.state_bytes + layout.data_bytes + layout.result_bytes + scratch_bytes;
+  const int64_t there = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
+  if (there <= 0 || needed <= there) return ir::success();
+  return ir::Error{
+      fmt::format("{} needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
+                  "smaller batch needs less",
+                  what, human_bytes(needed), human_bytes(layout.state_bytes), human_bytes(layout.data_bytes),
+                  human_bytes(scratch_bytes), human_bytes(there))};
+}
+
 ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler) {
   const TrainWords& words = compiler.words;
+  const std::string what = planned.name.ends_with(".step") ? "a step" : "@" + planned.name;
+  if (ir::Status status = check_memory(what, runtime::layout_of(planned), planned.arena_bytes); !status) {
+    return status.take_error();
+  }
   if (words.interpret) return runtime::interpret(planned);
   codegen::Options options = code_options(words.code);
   options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
@@ -204,7 +208,6 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   const ir::Func* step = module.find(step_name);
   ENSURE(step != nullptr, "the pipeline made no @" + step_name);
   const runtime::Layout layout = runtime::layout_of(*step);
-  if (ir::Status status = check_memory(*step, layout); !status) return status.take_error();
   ir::Result<runtime::Host> host = make_host(words);
   if (!host) return host.take_error();
   const Compiler compiler{words, module.files, std::move(*host)};

@@ -70,7 +70,7 @@ class TextModel {
   int64_t length() const { return length_; }
   int64_t characters() const { return characters_; }
   // The logits that follow place `place` of `numbers`, which are `length` ones.
-  ir::Result<std::span<const float>> logits(const std::vector<int64_t>& numbers, int64_t place);
+  ir::Result<std::span<const float>> logits(const std::vector<float>& numbers, int64_t place);
 
  private:
   TextModel(runtime::Executor run, const runtime::Layout& layout, runtime::State state)
@@ -116,14 +116,9 @@ ir::Result<TextModel> TextModel::make(const frontend::Program& program, const Ge
   return model;
 }
 
-ir::Result<std::span<const float>> TextModel::logits(const std::vector<int64_t>& numbers, int64_t place) {
+ir::Result<std::span<const float>> TextModel::logits(const std::vector<float>& numbers, int64_t place) {
   for (const runtime::Slot& slot : layout_.data) {
-    std::byte* to = data_.data() + slot.offset;
-    for (const int64_t number : numbers) {
-      const auto value = static_cast<float>(number);
-      std::memcpy(to, &value, sizeof(value));
-      to += sizeof(value);
-    }
+    std::memcpy(data_.data() + slot.offset, numbers.data(), numbers.size() * sizeof(float));
   }
   runtime::StepBuffers buffers;
   buffers.state = state_.data();
@@ -139,13 +134,14 @@ ir::Result<std::span<const float>> TextModel::logits(const std::vector<int64_t>&
 
 // What is written before the text is as long as the model's context stands in the first places; the later ones hold
 // character 0, which a causal model does not see.
-ir::Status check_causal(TextModel& model, std::vector<int64_t> numbers, const std::string& name) {
+ir::Status check_causal(TextModel& model, std::vector<float> numbers, const std::string& name) {
   const auto known = std::ssize(numbers);
   if (known >= model.length() || model.characters() < 2) return ir::success();
   std::vector<float> found[2];
   for (const int64_t filler : {0, 1}) {
     numbers.resize(static_cast<size_t>(known));
-    numbers.resize(static_cast<size_t>(model.length()), filler == 0 ? 0 : model.characters() - 1);
+    numbers.resize(static_cast<size_t>(model.length()),
+                   filler == 0 ? 0.0f : static_cast<float>(model.characters() - 1));
     const ir::Result<std::span<const float>> logits = model.logits(numbers, known - 1);
     if (!logits) return ir::Error{logits.error()};
     found[filler].assign(logits->begin(), logits->end());
@@ -172,7 +168,7 @@ int generate(const GenerateWords& words) {
   if (const std::string problem = why_not_text(*program); !problem.empty()) return fail(problem);
   if (ir::Status status = check_vocabulary(*program, words.weights); !status) return fail(status.error());
   const std::vector<std::string>& vocabulary = program->data.table->vocabulary;
-  ir::Result<std::vector<int64_t>> numbers = runtime::encode_text(words.prompt, vocabulary);
+  ir::Result<std::vector<float>> numbers = runtime::encode_text(words.prompt, vocabulary);
   if (!numbers) return fail("--prompt: " + numbers.error());
   ir::Result<TextModel> model = TextModel::make(*program, words);
   if (!model) return fail(model.error());
@@ -182,7 +178,7 @@ int generate(const GenerateWords& words) {
   std::fwrite(words.prompt.data(), 1, words.prompt.size(), stdout);
   const runtime::Choice choice{words.temperature, words.most_likely.value_or(0)};
   for (int64_t written = 0; written < words.length && std::ferror(stdout) == 0; ++written) {
-    std::vector<int64_t> window(numbers->end() - std::min(context, std::ssize(*numbers)), numbers->end());
+    std::vector<float> window(numbers->end() - std::min(context, std::ssize(*numbers)), numbers->end());
     const int64_t place = std::ssize(window) - 1;
     window.resize(static_cast<size_t>(context), 0);
     const ir::Result<std::span<const float>> logits = model->logits(window, place);
@@ -192,7 +188,7 @@ int generate(const GenerateWords& words) {
                        kGenerateSample, static_cast<uint32_t>(written));
     const ir::Result<int64_t> next = runtime::choose(*logits, choice, uniform);
     if (!next) return fail(fmt::format("after {} characters: {}", written, next.error()));
-    numbers->push_back(*next);
+    numbers->push_back(static_cast<float>(*next));
     const std::string character =
         vocabulary.empty() ? std::string(1, static_cast<char>(*next)) : vocabulary[static_cast<size_t>(*next)];
     std::fwrite(character.data(), 1, character.size(), stdout);

@@ -78,7 +78,13 @@ void Elaborator::elaborate_optimizer() {
   std::map<std::string, std::map<std::string, Tensor>> states;  // name -> parameter -> argument
   for (const Statement* line : optimizer->body->statements) {
     if (!good) break;
+    const size_t errors = diagnostics_.error_count();
     optimizer_statement(*line, *optimizer, scopes, states);
+    if (diagnostics_.error_count() == errors) continue;
+    for (const Name& name : line->names) {  // what the line would have bound is not missed by others
+      for (Scope& scope : scopes)
+        scope.names.try_emplace(name.text, Binding{Broken{}, name.location, "let", false, true});
+    }
   }
   optimizer_scopes_ = nullptr;
   calls_.pop_back();
@@ -227,6 +233,7 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
       case StatementKind::assign: {
         const Name& name = item.names[0];
         Binding* binding = find_binding(name.text);
+        if (binding && is_broken(binding->value)) return;
         if (!binding || (name.text != p_name.text && states.count(name.text) == 0)) {
           auto& message =
               error(name.location, binding ? fmt::format("`<-`: `{}` is neither a state nor the parameter", name.text)

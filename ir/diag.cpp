@@ -46,7 +46,6 @@ constexpr size_t kMaxShownColumns = 160;
 void render_labels(const Diagnostic& diagnostic, const Sources& sources, std::string& out) {
   std::vector<Label> labels = diagnostic.labels;
   if (labels.empty()) labels.push_back({diagnostic.location, {}});
-  auto sink = std::back_inserter(out);
   size_t digits = 1;
   for (const Label& label : labels) digits = std::max(digits, std::to_string(label.location.line).size());
   const std::string margin(digits, ' ');
@@ -56,36 +55,34 @@ void render_labels(const Diagnostic& diagnostic, const Sources& sources, std::st
     const SourceFile& file = sources.file(label.location.file);
     const std::string number = fmt::format("{:>{}}", label.location.line, digits);
     if (shown.file != label.location.file || shown.line != label.location.line) {
-      if (label.location.file != diagnostic.location.file) fmt::format_to(sink, "  in {}:\n", file.name);
-      fmt::format_to(sink, "  {} | {}\n", number,
-                     printable(file.line(label.location.line)).substr(0, kMaxShownColumns));
+      if (label.location.file != diagnostic.location.file) out += fmt::format("  in {}:\n", file.name);
+      out += fmt::format("  {} | {}\n", number, printable(file.line(label.location.line)).substr(0, kMaxShownColumns));
       shown = label.location;
     }
     if (label.location.column > kMaxShownColumns) {
-      fmt::format_to(sink, "  {} | column {}{}{}\n", margin, label.location.column, label.text.empty() ? "" : ": ",
-                     label.text);
+      out += fmt::format("  {} | column {}{}{}\n", margin, label.location.column, label.text.empty() ? "" : ": ",
+                         label.text);
       continue;
     }
     const size_t width =
         std::min<size_t>(std::max<uint32_t>(label.location.length, 1), kMaxShownColumns - label.location.column + 1);
-    fmt::format_to(sink, "  {} | {}{}{}{}\n", margin, std::string(label.location.column - 1, ' '),
-                   std::string(width, '^'), label.text.empty() ? "" : " ", label.text);
+    out += fmt::format("  {} | {}{}{}{}\n", margin, std::string(label.location.column - 1, ' '),
+                       std::string(width, '^'), label.text.empty() ? "" : " ", label.text);
   }
 }
 
 std::string render_one(const Diagnostic& diagnostic, const Sources& sources) {
   std::string out;
-  auto sink = std::back_inserter(out);
   const char* severity = diagnostic.severity == Severity::error ? "error" : "warning";
   if (diagnostic.location.valid()) {
-    fmt::format_to(sink, "{}:{}:{}: {}: {}\n", sources.file(diagnostic.location.file).name, diagnostic.location.line,
-                   diagnostic.location.column, severity, diagnostic.message);
+    out += fmt::format("{}:{}:{}: {}: {}\n", sources.file(diagnostic.location.file).name, diagnostic.location.line,
+                       diagnostic.location.column, severity, diagnostic.message);
     render_labels(diagnostic, sources, out);
   } else {
-    fmt::format_to(sink, "{}: {}\n", severity, diagnostic.message);
+    out += fmt::format("{}: {}\n", severity, diagnostic.message);
   }
-  for (const std::string& note : diagnostic.notes) fmt::format_to(sink, "  note: {}\n", note);
-  for (const std::string& help : diagnostic.helps) fmt::format_to(sink, "  help: {}\n", help);
+  for (const std::string& note : diagnostic.notes) out += fmt::format("  note: {}\n", note);
+  for (const std::string& help : diagnostic.helps) out += fmt::format("  help: {}\n", help);
   return out;
 }
 

@@ -68,9 +68,8 @@ class FieldPrinter {
 
 void print_location(SourceLocation location, const std::vector<std::string>& files, std::string& out) {
   if (!location.valid() || static_cast<size_t>(location.file) >= files.size()) return;
-  fmt::format_to(std::back_inserter(out), "  # {}:{}:{}", files[static_cast<size_t>(location.file)], location.line,
-                 location.column);
-  if (location.length != 1) fmt::format_to(std::back_inserter(out), "+{}", location.length);
+  out += fmt::format("  # {}:{}:{}", files[static_cast<size_t>(location.file)], location.line, location.column);
+  if (location.length != 1) out += fmt::format("+{}", location.length);
 }
 
 std::string storage_text(const Storage& storage) {
@@ -97,52 +96,51 @@ class Names {
 };
 
 void print_func(const Func& func, const std::vector<std::string>& files, std::string& out) {
-  auto sink = std::back_inserter(out);
   const Names names(func);
-  fmt::format_to(sink, "func @{}(", func.name);
+  out += fmt::format("func @{}(", func.name);
   for (uint32_t i = 0; i < func.parameter_count; ++i) {
     const Value& value = func.values[i];
-    fmt::format_to(sink, "{}%{}: {} {}{}", i == 0 ? "" : ", ", value.name, to_string(value.type), role_name(value.role),
-                   storage_text(value.storage));
+    out += fmt::format("{}%{}: {} {}{}", i == 0 ? "" : ", ", value.name, to_string(value.type), role_name(value.role),
+                       storage_text(value.storage));
   }
   out += ") -> (";
   for (size_t i = 0; i < func.results.size(); ++i) {
-    fmt::format_to(sink, "{}{}: {}", i == 0 ? "" : ", ", func.results[i].name,
-                   to_string(func[func.results[i].value].type));
+    out +=
+        fmt::format("{}{}: {}", i == 0 ? "" : ", ", func.results[i].name, to_string(func[func.results[i].value].type));
   }
   out += ")";
-  if (func.arena_bytes > 0) fmt::format_to(sink, " arena {}", func.arena_bytes);
+  if (func.arena_bytes > 0) out += fmt::format(" arena {}", func.arena_bytes);
   out += " {";
   print_location(func.location, files, out);
   out += "\n";
   for (uint32_t i = static_cast<uint32_t>(func.parameter_count); i < func.size(); ++i) {
     const Value& value = func.values[i];
-    fmt::format_to(sink, "  {} = {}", names({i}), op_name(value.op));
+    out += fmt::format("  {} = {}", names({i}), op_name(value.op));
     if (!value.operands.empty()) out += " " + names.list(value.operands);
     FieldPrinter fields(value.type.dtype);
     std::visit([&](const auto& attr) { const_cast<std::decay_t<decltype(attr)>&>(attr).fields(fields); }, value.attr);
-    if (!fields.text().empty()) fmt::format_to(sink, " {{{}}}", fields.text());
-    fmt::format_to(sink, " : {}", to_string(value.type));
-    if (value.kernel >= 0) fmt::format_to(sink, " kernel {}", value.kernel);
+    if (!fields.text().empty()) out += fmt::format(" {{{}}}", fields.text());
+    out += fmt::format(" : {}", to_string(value.type));
+    if (value.kernel >= 0) out += fmt::format(" kernel {}", value.kernel);
     out += storage_text(value.storage);
     print_location(value.location, files, out);
     out += "\n";
   }
   std::vector<ValueId> returned;
   for (const FuncResult& result : func.results) returned.push_back(result.value);
-  fmt::format_to(sink, "  return{}{}\n}}\n", returned.empty() ? "" : " ", names.list(returned));
+  out += fmt::format("  return{}{}\n}}\n", returned.empty() ? "" : " ", names.list(returned));
 }
 
 void print_item(const GradientRequest& request, const std::vector<std::string>& files, std::string& out) {
   std::string wrt;
   for (const std::string& name : request.wrt) wrt += (wrt.empty() ? "%" : ", %") + name;
-  fmt::format_to(std::back_inserter(out), "grad @{} = @{} wrt {}", request.name, request.of, wrt);
+  out += fmt::format("grad @{} = @{} wrt {}", request.name, request.of, wrt);
   print_location(request.location, files, out);
   out += "\n";
 }
 
 void print_item(const StepRequest& request, const std::vector<std::string>& files, std::string& out) {
-  fmt::format_to(std::back_inserter(out), "step @{} = @{} then @{}", request.name, request.first, request.second);
+  out += fmt::format("step @{} = @{} then @{}", request.name, request.first, request.second);
   print_location(request.location, files, out);
   out += "\n";
 }

@@ -19,7 +19,7 @@ using ir::Func;
 using ir::Tensor;
 using ir::ValueId;
 
-constexpr int64_t kMostElements = 32;  // of one operand
+constexpr int64_t kMostChecked = 32;  // of one operand
 
 // sum seed * op(operands), the operands being arguments `0`, `1`, ...
 Func on_its_own(const ir::Value& value, const std::vector<ir::Type>& operands) {
@@ -81,7 +81,7 @@ ir::Result<std::optional<WrongRule>> find_wrong_rule(const Func& loss, const std
     operands.push_back((*seeds)[result]);
     const Func alone = on_its_own(value, types);
     GradientCheckOptions options;
-    options.most_elements = kMostElements;
+    options.most_elements = kMostChecked;
     const ir::Result<std::vector<GradientCheckRow>> rows =
         check_gradients(alone, differentiate(alone, "gradient", names, rule), names, operands, options);
     if (!rows) return ir::Error{rows.error()};

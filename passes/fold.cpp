@@ -11,7 +11,7 @@ namespace gradc::passes {
 
 namespace {
 
-constexpr int64_t kMostElements = 1024;
+constexpr int64_t kLargestFolded = 1024;  // elements of the largest tensor taking part
 
 bool is_constant(const ir::Func& func, ir::ValueId id) { return func[id].op == ir::Op::constant; }
 
@@ -65,7 +65,7 @@ ir::Func fold(const ir::Func& func) {
     }
     int64_t largest = value.type.elements();
     for (ir::ValueId id : operands) largest = std::max(largest, made[id].type.elements());
-    if (largest > kMostElements || value.op == ir::Op::random) return ir::copy_value(builder, value, operands);
+    if (largest > kLargestFolded || value.op == ir::Op::random) return ir::copy_value(builder, value, operands);
     return builder.create(ir::Op::constant, {}, compute(made, value, operands, false), value.type);
   });
 }

@@ -68,8 +68,14 @@ std::vector<std::string_view> pass_names() {
   return names;
 }
 
-void check_module(const ir::Module& module, std::string_view after, bool read_back) {
-  const std::vector<ir::VerifyError> errors = ir::verify(module);
+void check_module(const ir::Module& module, std::string_view after, bool read_back,
+                  const std::vector<std::string>& changed) {
+  std::vector<ir::VerifyError> errors;
+  if (changed.empty()) errors = ir::verify(module);
+  for (const std::string& name : changed) {
+    if (!errors.empty()) break;
+    if (const ir::Func* func = module.find(name)) errors = ir::verify(*func);
+  }
   ENSURE(errors.empty(), fmt::format("after {}: {}\n{}", after, to_string(errors.front()), ir::print(module)));
   if (!read_back) return;
   const std::string text = ir::print(module);
@@ -91,22 +97,26 @@ bool Runner::run_pass(std::string_view name, ir::Module& module, const std::vect
 
   const std::string doing = fmt::format("pass {}", name);
   const auto start = std::chrono::steady_clock::now();
-  {
-    const ir::Module given = module;
+  ir::Module given;  // what the pass worked on
+  if (on_module) {
+    given = std::move(module);
     const ir::EnsureContext context(doing, describe_module, &given);
-    if (name == "differentiate") {
-      module = differentiate(module);
-    } else if (name == "apply_optimizer") {
-      module = apply_optimizer(module);
-    } else {
-      for (ir::Item& item : module.items) {
-        ir::Func* func = std::get_if<ir::Func>(&item);
-        if (func != nullptr && (compiled.empty() || contains(compiled, func->name))) *func = pass->run(*func);
-      }
+    module = name == "differentiate" ? differentiate(given) : apply_optimizer(given);
+  } else {
+    const ir::EnsureContext context(doing, describe_module, &module);
+    given.files = module.files;
+    for (ir::Item& item : module.items) {
+      ir::Func* func = std::get_if<ir::Func>(&item);
+      if (func == nullptr || (!compiled.empty() && !contains(compiled, func->name))) continue;
+      ir::Func after = pass->run(*func);
+      given.items.push_back(std::exchange(*func, std::move(after)));
     }
-    const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
-    times_.push_back({std::string(name), spent.count()});
-    if (options_.check) check_module(module, name, options_.read_back);
+  }
+  const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - start;
+  times_.push_back({std::string(name), spent.count()});
+  if (options_.check) {
+    const ir::EnsureContext context(doing, describe_module, &given);
+    check_module(module, name, options_.read_back, on_module ? std::vector<std::string>{} : compiled);
   }
   if (lists(options_.print_after, name)) options_.print(fmt::format("# after {}\n{}\n", name, ir::print(module)));
   return true;

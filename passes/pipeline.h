@@ -52,8 +52,10 @@ class Runner {
 // All names that run_pass takes, in the order of the pipeline.
 std::vector<std::string_view> pass_names();
 
-// Verifies, and with `read_back` requires print(parse(print(module))) == print(module); ENSURE with the text where not.
-void check_module(const ir::Module& module, std::string_view after, bool read_back = true);
+// Verifies the module, or only the functions of the names `changed` where there are any, and with `read_back` requires
+// print(parse(print(module))) == print(module); ENSURE with the text where not.
+void check_module(const ir::Module& module, std::string_view after, bool read_back = true,
+                  const std::vector<std::string>& changed = {});
 
 // A faulty pass list such as "simplify,frob": one sentence.
 ir::Result<std::vector<std::string>> parse_pass_list(std::string_view list);

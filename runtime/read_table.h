@@ -42,7 +42,7 @@ ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text,
 bool is_character(std::string_view text);
 // The number of each character of `text` in `vocabulary`, which is sorted; where that is empty, the bytes. An error
 // names a character that is not there.
-ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary);
+ir::Result<std::vector<float>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary);
 
 // One array in NumPy's format.
 ir::Result<NumberArray> read_npy(const std::string& path, const std::string& name);

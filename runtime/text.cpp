@@ -81,8 +81,9 @@ bool is_character(std::string_view text) {
   return !text.empty() && character_bytes(text) == text.size() && find_invalid_utf8(text) == std::string_view::npos;
 }
 
-ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary) {
-  std::vector<int64_t> numbers;
+ir::Result<std::vector<float>> encode_text(std::string_view text, const std::vector<std::string>& vocabulary) {
+  std::vector<float> numbers;
+  numbers.reserve(text.size());
   if (vocabulary.empty()) {
     for (const char c : text) numbers.push_back(static_cast<unsigned char>(c));
     return numbers;
@@ -90,7 +91,7 @@ ir::Result<std::vector<int64_t>> encode_text(std::string_view text, const std::v
   const Ranks ranks(vocabulary);
   for (size_t k = 0; k < text.size();) {
     const std::string_view character = text.substr(k, character_bytes(text.substr(k)));
-    numbers.push_back(ranks(character));
+    numbers.push_back(static_cast<float>(ranks(character)));
     if (numbers.back() < 0) {
       return ir::Error{
           fmt::format("{} is not among the {} characters of the text", show_character(character), vocabulary.size())};
@@ -111,9 +112,9 @@ ir::Result<ir::Table> parse_text(const std::string& name, std::string_view text,
     if (!vocabulary) return vocabulary.take_error();
     table.vocabulary = std::move(*vocabulary);
   }
-  const ir::Result<std::vector<int64_t>> numbers = encode_text(text, table.vocabulary);
-  if (!numbers) return ir::Error{numbers.error()};
-  column.values.assign(numbers->begin(), numbers->end());
+  ir::Result<std::vector<float>> numbers = encode_text(text, table.vocabulary);
+  if (!numbers) return numbers.take_error();
+  column.values = std::move(*numbers);
   const auto length = static_cast<int64_t>(column.values.size());
   if (length < window) {
     return ir::Error{fmt::format("{} has {} characters, fewer than a window of {}", name, length, window)};

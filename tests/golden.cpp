@@ -102,7 +102,14 @@ int main(int argc, char** argv) {
   int failed = 0, accepted = 0;
   for (const fs::path& path : cases) {
     const std::string text = read_file(path);
-    const std::string found = print_case(run_case(parse_case(text), scratch / "case", gradc, source));
+    const Case expected = parse_case(text);
+    if (std::none_of(expected.sections.begin(), expected.sections.end(),
+                     [](const Section& s) { return s.header == "run"; })) {
+      ++failed;
+      fmt::print("FAILED {}: it runs nothing\n", path.string());
+      continue;
+    }
+    const std::string found = print_case(run_case(expected, scratch / "case", gradc, source));
     if (found == text) continue;
     if (accept) {
       write_file(path, found);

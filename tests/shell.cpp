@@ -11,13 +11,6 @@ namespace fs = std::filesystem;
 
 namespace gradc::tests {
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
 void write_file(const fs::path& path, const std::string& text) {
   fs::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << text;
@@ -53,7 +46,8 @@ Outcome run_script(const std::string& script, const fs::path& folder, const std:
   const fs::path side = folder.string() + ".side";
   write_file(side / "script.sh", script);
   const std::string command = fmt::format(
-      "cd '{0}' && SOURCE='{1}' PATH='{2}':\"$PATH\" NO_COLOR=1 GRADC_CACHE_DIR='{3}/cache' timeout 120 sh "
+      "cd '{0}' && unset GRADC_DATA GRADC_CACHE_SIZE && SOURCE='{1}' PATH='{2}':\"$PATH\" NO_COLOR=1 "
+      "GRADC_CACHE_DIR='{3}/cache' timeout 120 sh "
       "'{3}/script.sh' >'{3}/out' "
       "2>'{3}/err' </dev/null",
       folder.string(), source, fs::path(gradc).parent_path().string(), side.string());

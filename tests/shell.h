@@ -3,9 +3,10 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/support/read_file.h"
+
 namespace gradc::tests {
 
-std::string read_file(const std::filesystem::path& path);
 void write_file(const std::filesystem::path& path, const std::string& text);  // makes its folder
 
 // A new folder below the system's temporary one; empty, with a message printed, where there can be none.

@@ -14,6 +14,7 @@
 #include "run_compiled.h"
 #include "runtime/jit.h"
 #include "runtime/jit_cache.h"
+#include "tests/support/read_file.h"
 
 namespace gradc {
 
@@ -43,11 +44,6 @@ codegen::ObjectCode some_code(const std::string& text) {
   code.symbol = "step";
   code.bytes.assign(text.begin(), text.end());
   return code;
-}
-
-std::string read_all(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 void write_all(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
@@ -94,7 +90,7 @@ TEST_CASE("jit cache: an entry with any byte changed, cut short or under another
   const std::string key = key_of("a");
   cache.store(key, some_code("object code"));
   const fs::path path = only_entry(scratch.folder());
-  const std::string whole = read_all(path);
+  const std::string whole = tests::read_file(path);
   const auto refused = [&](const std::string& text) {
     write_all(path, text);
     fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
@@ -111,7 +107,7 @@ TEST_CASE("jit cache: an entry with any byte changed, cut short or under another
   CHECK(refused(whole + "x"));
   // Another program's entry, whole, under this name.
   cache.store(key_of("b"), some_code("other code"));
-  const std::string other = read_all(scratch.folder() + "/" + key_of("b") + ".code");
+  const std::string other = tests::read_file(scratch.folder() + "/" + key_of("b") + ".code");
   CHECK(refused(other));
 }
 
@@ -220,7 +216,7 @@ TEST_CASE("jit cache: a program that was compiled before is not compiled again; 
   // A damaged entry is compiled anew and replaced.
   options.software_fma = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(scratch.folder())) {
-    std::string text = read_all(entry.path());
+    std::string text = tests::read_file(entry.path());
     text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 64);
     write_all(entry.path(), text);
   }

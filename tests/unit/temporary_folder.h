@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "tests/support/read_file.h"
+
 namespace gradc {
 
 class TemporaryFolder {
@@ -29,10 +31,7 @@ class TemporaryFolder {
     std::ofstream(path(name), std::ios::binary) << bytes;
     return path(name);
   }
-  std::string read(std::string_view name) const {
-    std::ifstream file(path(name), std::ios::binary);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  }
+  std::string read(std::string_view name) const { return tests::read_file(path(name)); }
   size_t file_count() const {
     return static_cast<size_t>(
         std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator()));

@@ -9,12 +9,9 @@
 #include <set>
 #include <sstream>
 
-namespace {
+#include "tests/support/read_file.h"
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream stream(path);
-  return {std::istreambuf_iterator<char>(stream), {}};
-}
+namespace {
 
 // The text between the bracket before `begin` and its partner.
 std::string argument_text(const std::string& source, size_t begin) {
@@ -104,14 +101,14 @@ TEST_CASE("every message of the front end stands in a golden test") {
   std::vector<std::string> lines;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root / "tests/golden")) {
     if (entry.path().extension() != ".test") continue;
-    std::istringstream text(read(entry.path()));
+    std::istringstream text(gradc::tests::read_file(entry.path()));
     for (std::string line; std::getline(text, line);) lines.push_back(line);
   }
   const std::regex call("\\b(error|warning|misfit|mismatch)\\(");
   std::set<std::string> messages;
   for (const auto& entry : std::filesystem::directory_iterator(root / "frontend")) {
     if (entry.path().extension() != ".cpp") continue;
-    const std::string source = read(entry.path());
+    const std::string source = gradc::tests::read_file(entry.path());
     for (auto at = std::sregex_iterator(source.begin(), source.end(), call); at != std::sregex_iterator(); ++at) {
       const std::string message =
           first_message(argument_text(source, static_cast<size_t>(at->position() + at->length())));

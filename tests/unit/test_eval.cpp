@@ -43,7 +43,7 @@ Values binary(const std::string& op, const std::string& a, const std::string& b,
            fmt::format("%a = constant {{[{}]}} : f32[{}]\n%b = constant {{[{}]}} : f32[{}]\n%y = {} %a, %b : {}[{}]", a,
                        count, b, count, op, result, count));
 }
-const std::string kMatrix = "%x = constant {[1, 2, 3, 4, 5, 6]} : f32[2,3]\n";
+const std::string kTwoByThree = "%x = constant {[1, 2, 3, 4, 5, 6]} : f32[2,3]\n";
 
 }  // namespace
 
@@ -118,15 +118,15 @@ TEST_CASE("random depends on key, place, sample and element alone") {
 }
 
 TEST_CASE("movement") {
-  CHECK(same(y("f32[3,2]", kMatrix + "%y = permute %x {axes = [1, 0]} : f32[3,2]"), {1, 4, 2, 5, 3, 6}));
-  CHECK(same(y("f32[2,2,3]", kMatrix + "%y = broadcast %x {axes = [0, 2]} : f32[2,2,3]"),
+  CHECK(same(y("f32[3,2]", kTwoByThree + "%y = permute %x {axes = [1, 0]} : f32[3,2]"), {1, 4, 2, 5, 3, 6}));
+  CHECK(same(y("f32[2,2,3]", kTwoByThree + "%y = broadcast %x {axes = [0, 2]} : f32[2,2,3]"),
              {1, 2, 3, 1, 2, 3, 4, 5, 6, 4, 5, 6}));
-  CHECK(same(y("f32[3,2]", kMatrix + "%y = reshape %x : f32[3,2]"), {1, 2, 3, 4, 5, 6}));
-  CHECK(same(y("f32[1,2]", kMatrix + "%y = slice %x {begin = [1, 0], end = [2, 2]} : f32[1,2]"), {4, 5}));
-  CHECK(same(y("f32[3,4]", kMatrix + "%y = pad %x {before = [1, 0], after = [0, 1], value = 9} : f32[3,4]"),
+  CHECK(same(y("f32[3,2]", kTwoByThree + "%y = reshape %x : f32[3,2]"), {1, 2, 3, 4, 5, 6}));
+  CHECK(same(y("f32[1,2]", kTwoByThree + "%y = slice %x {begin = [1, 0], end = [2, 2]} : f32[1,2]"), {4, 5}));
+  CHECK(same(y("f32[3,4]", kTwoByThree + "%y = pad %x {before = [1, 0], after = [0, 1], value = 9} : f32[3,4]"),
              {9, 9, 9, 9, 1, 2, 3, 9, 4, 5, 6, 9}));
-  CHECK(same(y("f32[2,5]", kMatrix + "%s = slice %x {begin = [0, 0], end = [2, 2]} : f32[2,2]\n"
-                                     "%y = concat %x, %s {axis = 1} : f32[2,5]"),
+  CHECK(same(y("f32[2,5]", kTwoByThree + "%s = slice %x {begin = [0, 0], end = [2, 2]} : f32[2,2]\n"
+                                         "%y = concat %x, %s {axis = 1} : f32[2,5]"),
              {1, 2, 3, 1, 2, 4, 5, 6, 4, 5}));
 }
 
@@ -171,12 +171,12 @@ TEST_CASE("window") {
              {1, 2, 3, 4}));
   CHECK(same(y("f32[1,3]", row + "%y = window %x {axes = [0], size = [3], stride = [1], dilation = [2]} : f32[1,3]"),
              {1, 3, 5}));
-  CHECK(same(
-      y("f32[1,2,2,2]", kMatrix + "%y = window %x {axes = [0, 1], size = [2, 2], stride = [1, 1], dilation = [1, 1]} : "
-                                  "f32[1,2,2,2]"),
-      {1, 2, 4, 5, 2, 3, 5, 6}));
-  CHECK(same(y("f32[2,2,2]", kMatrix + "%y = window %x {axes = [1], size = [2], stride = [1], dilation = [1]} : "
-                                       "f32[2,2,2]"),
+  CHECK(same(y("f32[1,2,2,2]",
+               kTwoByThree + "%y = window %x {axes = [0, 1], size = [2, 2], stride = [1, 1], dilation = [1, 1]} : "
+                             "f32[1,2,2,2]"),
+             {1, 2, 4, 5, 2, 3, 5, 6}));
+  CHECK(same(y("f32[2,2,2]", kTwoByThree + "%y = window %x {axes = [1], size = [2], stride = [1], dilation = [1]} : "
+                                           "f32[2,2,2]"),
              {1, 2, 2, 3, 4, 5, 5, 6}));
 }
 
@@ -206,14 +206,14 @@ TEST_CASE("fold") {
 TEST_CASE("gather") {
   // Out of bounds: the nearest index inside.
   const std::string index = "%i = constant {[2, 0, 5, -1]} : i32[4]\n";
-  CHECK(same(y("f32[4,2]", kMatrix + index + "%y = gather %x, %i {axis = 1, batch = 0} : f32[4,2]"),
+  CHECK(same(y("f32[4,2]", kTwoByThree + index + "%y = gather %x, %i {axis = 1, batch = 0} : f32[4,2]"),
              {3, 6, 1, 4, 3, 6, 1, 4}));
-  CHECK(same(y("f32[4,3]", kMatrix + index + "%y = gather %x, %i {axis = 0, batch = 0} : f32[4,3]"),
+  CHECK(same(y("f32[4,3]", kTwoByThree + index + "%y = gather %x, %i {axis = 0, batch = 0} : f32[4,3]"),
              {4, 5, 6, 1, 2, 3, 4, 5, 6, 1, 2, 3}));
-  CHECK(
-      same(y("f32[2]", kMatrix + "%i = constant {[2, 0]} : i32[2]\n%y = gather %x, %i {axis = 1, batch = 1} : f32[2]"),
-           {3, 4}));
-  CHECK(same(y("f32[3]", kMatrix + "%i = constant {1} : i32[]\n%y = gather %x, %i {axis = 0, batch = 0} : f32[3]"),
+  CHECK(same(
+      y("f32[2]", kTwoByThree + "%i = constant {[2, 0]} : i32[2]\n%y = gather %x, %i {axis = 1, batch = 1} : f32[2]"),
+      {3, 4}));
+  CHECK(same(y("f32[3]", kTwoByThree + "%i = constant {1} : i32[]\n%y = gather %x, %i {axis = 0, batch = 0} : f32[3]"),
              {4, 5, 6}));
   const std::string cube = "%x = constant {[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]} : f32[2,3,2]\n";
   CHECK(
@@ -244,15 +244,15 @@ TEST_CASE("scatter_add") {
 }
 
 TEST_CASE("reductions") {
-  CHECK(same(y("f32[2]", kMatrix + "%y = reduce %x {sum, axes = [1]} : f32[2]"), {6, 15}));
-  CHECK(same(y("f32[3]", kMatrix + "%y = reduce %x {max, axes = [0]} : f32[3]"), {4, 5, 6}));
-  CHECK(same(y("f32[]", kMatrix + "%y = reduce %x {min, axes = [0, 1]} : f32[]"), {1}));
-  CHECK(same(y("f32[2]", kMatrix + "%y = reduce %x {prod, axes = [1]} : f32[2]"), {6, 120}));
+  CHECK(same(y("f32[2]", kTwoByThree + "%y = reduce %x {sum, axes = [1]} : f32[2]"), {6, 15}));
+  CHECK(same(y("f32[3]", kTwoByThree + "%y = reduce %x {max, axes = [0]} : f32[3]"), {4, 5, 6}));
+  CHECK(same(y("f32[]", kTwoByThree + "%y = reduce %x {min, axes = [0, 1]} : f32[]"), {1}));
+  CHECK(same(y("f32[2]", kTwoByThree + "%y = reduce %x {prod, axes = [1]} : f32[2]"), {6, 120}));
   CHECK(same(y("i32[]", "%x = constant {[3, -5]} : i32[2]\n%y = reduce %x {max, axes = [0]} : i32[]"), {3}));
 }
 
 TEST_CASE("contract") {
-  const std::string w = kMatrix + "%w = constant {[1, 0, -1, 2, 2, 2]} : f32[2,3]\n";
+  const std::string w = kTwoByThree + "%w = constant {[1, 0, -1, 2, 2, 2]} : f32[2,3]\n";
   CHECK(same(y("f32[2,2]", w + "%y = contract %x, %w {\"bi,oi->bo\"} : f32[2,2]"), {-2, 12, -2, 30}));
   CHECK(same(y("f32[]", w + "%y = contract %x, %w {\"bi,bi->\"} : f32[]"), {28}));
   CHECK(same(y("f32[2]", w + "%y = contract %x, %w {\"bi,oj->b\"} : f32[2]"), {36, 90}));

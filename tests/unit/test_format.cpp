@@ -10,6 +10,7 @@
 
 #include "frontend/parse.h"
 #include "frontend/print_ast.h"
+#include "tests/support/read_file.h"
 
 using namespace gradc;
 namespace fs = std::filesystem;
@@ -30,13 +31,6 @@ std::string tree_of(const std::string& text) {
   return frontend::print_ast(frontend::parse(sources, file, diagnostics));
 }
 
-std::string read(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
 // Every spec that the project holds: files, the files of golden cases, the snippets of documents.
 std::vector<std::string> all_specs() {
   const fs::path root = GRADC_SOURCE_DIR;
@@ -49,9 +43,9 @@ std::vector<std::string> all_specs() {
       files.push_back(root / folder);
     }
     for (const fs::path& path : files) {
-      if (path.extension() == ".grad") specs.push_back(read(path));
+      if (path.extension() == ".grad") specs.push_back(tests::read_file(path));
       if (path.extension() != ".test" && path.extension() != ".md") continue;
-      std::istringstream lines(read(path));
+      std::istringstream lines(tests::read_file(path));
       bool inside = false;
       for (std::string line; std::getline(lines, line);) {
         const bool starts = path.extension() == ".md" ? line.rfind("```grad", 0) == 0
@@ -100,7 +94,7 @@ TEST_CASE("format: shipped specs have the canonical layout") {
     for (const auto& entry : fs::directory_iterator(fs::path(GRADC_SOURCE_DIR) / folder)) {
       if (entry.path().extension() != ".grad") continue;
       INFO(entry.path().string());
-      const std::string text = read(entry.path());
+      const std::string text = tests::read_file(entry.path());
       CHECK(format_text(text) == text);
     }
   }

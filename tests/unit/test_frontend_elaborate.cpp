@@ -1,9 +1,10 @@
 // The program that a spec becomes: names, instances, settings, functions, losses, data, optimizers.
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <cmath>
 
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::elaborate_text;

@@ -1,9 +1,12 @@
 // grad(e, x): against formulas, and differentiated again.
+#include <doctest/doctest.h>
+
 #include <cmath>
 
+#include "ir/eval.h"
 #include "passes/differentiate.h"
 #include "passes/gradient_check.h"
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::Elaborated;

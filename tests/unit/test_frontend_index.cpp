@@ -1,25 +1,22 @@
 // Index equations and expressions of a layer's body, against values computed by hand.
+#include <doctest/doctest.h>
+
 #include <cmath>
 
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::apply;
+using tests::kOneToSix;
+using tests::kVectorRow;
+using tests::matrix;
 using tests::Values;
+using tests::vector;
 
 namespace {
 
-const std::string kVector = "f32[3]", kVectorRow = "[0, 0, 0]";
-const std::string kMatrix = "f32[2, 3]", kMatrixRow = "[[0, 0, 0], [0, 0, 0]]";
 const std::string kSix = "f32[6]", kSixRow = "[0, 0, 0, 0, 0, 0]";
-const Values kOneToSix = {1, 2, 3, 4, 5, 6};
 
-Values vector(const std::string& result, const std::string& body) {
-  return apply(kVector, kVectorRow, result, body, {1, 2, 3});
-}
-Values matrix(const std::string& result, const std::string& body) {
-  return apply(kMatrix, kMatrixRow, result, body, kOneToSix);
-}
 Values six(const std::string& result, const std::string& body) { return apply(kSix, kSixRow, result, body, kOneToSix); }
 
 }  // namespace

@@ -1,22 +1,21 @@
 // The library's layers, losses and the reductions that are compositions, against values computed by hand.
+#include <doctest/doctest.h>
+
 #include <cmath>
 
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::apply;
+using tests::kMatrix;
+using tests::kMatrixRow;
 using tests::Results;
 using tests::Values;
+using tests::vector;
 
 namespace {
 
-const std::string kVector = "f32[3]", kVectorRow = "[0, 0, 0]";
-const std::string kMatrix = "f32[2, 3]", kMatrixRow = "[[0, 0, 0], [0, 0, 0]]";
 const double kInfinity = std::numeric_limits<double>::infinity();
-
-Values vector(const std::string& result, const std::string& body, const Values& x) {
-  return apply(kVector, kVectorRow, result, body, x);
-}
 
 void check_close(const Values& found, const Values& expected, double tolerance = 1e-6) {
   REQUIRE(found.size() == expected.size());

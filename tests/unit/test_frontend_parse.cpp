@@ -8,6 +8,7 @@
 #include "frontend/parse.h"
 #include "frontend/print_ast.h"
 #include "frontend/spec.h"
+#include "tests/support/read_file.h"
 
 using namespace gradc;
 
@@ -63,11 +64,6 @@ std::string tree(const std::string& text) {
   return shape(*ast.definitions[0]->value);
 }
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 }  // namespace
 
 TEST_CASE("precedence, from loose to tight") {
@@ -108,7 +104,7 @@ TEST_CASE("printing what was parsed and parsing that changes nothing") {
     for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(GRADC_SOURCE_DIR) / folder)) {
       if (entry.path().extension() != ".grad") continue;
       INFO(entry.path().string());
-      const Parsed once = parse_text(read(entry.path()));
+      const Parsed once = parse_text(tests::read_file(entry.path()));
       CHECK(once.messages == "");
       const Parsed twice = parse_text(once.text);
       CHECK(twice.messages == "");
@@ -116,7 +112,8 @@ TEST_CASE("printing what was parsed and parsing that changes nothing") {
     }
   }
   // Constructs that are not elaborated yet are parsed and printed all the same.
-  const std::string later = read(std::filesystem::path(GRADC_SOURCE_DIR) / "tests/unit/later_constructs.grad");
+  const std::string later =
+      tests::read_file(std::filesystem::path(GRADC_SOURCE_DIR) / "tests/unit/later_constructs.grad");
   const Parsed once = parse_text(later);
   CHECK(once.messages == "");
   CHECK(parse_text(once.text).text == once.text);

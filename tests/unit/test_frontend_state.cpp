@@ -1,23 +1,19 @@
 // Gathers, windows and diagonals; state, samples and `when training` in layers and losses: against values by hand.
+#include <doctest/doctest.h>
+
 #include <cmath>
 #include <set>
 
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::apply;
 using tests::Elaborated;
+using tests::matrix;
 using tests::Results;
 using tests::Values;
 
 namespace {
-
-const std::string kMatrix = "f32[2, 3]", kMatrixRow = "[[0, 0, 0], [0, 0, 0]]";
-const Values kOneToSix = {1, 2, 3, 4, 5, 6};
-
-Values matrix(const std::string& result, const std::string& body) {
-  return apply(kMatrix, kMatrixRow, result, body, kOneToSix);
-}
 
 // A batch of `batch` rows x: f32[2] through layer f, the loss being the sum of its result.
 Elaborated layer_run(const std::string& definitions, const std::string& result, int batch,

@@ -255,22 +255,22 @@ TEST_CASE("a wrong gradient rule is caught") {
 }
 
 TEST_CASE("kinks and ties send the gradient where the language says") {
-  using Values = std::vector<double>;
-  const Values zeros = {0, 0};
+  using Numbers = std::vector<double>;
+  const Numbers zeros = {0, 0};
   // relu'(0) = 0: at a tie max and min send it to the second operand.
-  CHECK(gradient_of(binary(Op::max), {-1, 0, 2}, {0, 0, 0}) == Values{0, 0, 1});
-  CHECK(gradient_of(binary(Op::min), {-1, 0, 2}, {0, 0, 0}) == Values{1, 0, 0});
-  CHECK(gradient_of(unary(Op::abs), {-2, 0, 3}) == Values{-1, 0, 1});
-  CHECK(gradient_of(reduce(ir::ReduceKind::max, {0}), {1, 5, 2, 5}) == Values{0, 1, 0, 0});
-  CHECK(gradient_of(reduce(ir::ReduceKind::min, {0}), {1, 5, 1, 5}) == Values{1, 0, 0, 0});
-  CHECK(gradient_of(reduce(ir::ReduceKind::prod, {0}), {2, 0, 3}) == Values{0, 6, 0});
-  CHECK(gradient_of(reduce(ir::ReduceKind::prod, {0}), {0, 0, 3}) == Values{0, 0, 0});
+  CHECK(gradient_of(binary(Op::max), {-1, 0, 2}, {0, 0, 0}) == Numbers{0, 0, 1});
+  CHECK(gradient_of(binary(Op::min), {-1, 0, 2}, {0, 0, 0}) == Numbers{1, 0, 0});
+  CHECK(gradient_of(unary(Op::abs), {-2, 0, 3}) == Numbers{-1, 0, 1});
+  CHECK(gradient_of(reduce(ir::ReduceKind::max, {0}), {1, 5, 2, 5}) == Numbers{0, 1, 0, 0});
+  CHECK(gradient_of(reduce(ir::ReduceKind::min, {0}), {1, 5, 1, 5}) == Numbers{1, 0, 0, 0});
+  CHECK(gradient_of(reduce(ir::ReduceKind::prod, {0}), {2, 0, 3}) == Numbers{0, 6, 0});
+  CHECK(gradient_of(reduce(ir::ReduceKind::prod, {0}), {0, 0, 3}) == Numbers{0, 0, 0});
   // The branch that is not taken gives exactly 0, whatever its value.
   const Make guarded_root = [](ir::Builder& b, const std::vector<ValueId>& x) {
     const ValueId zero = b.constant_like(0, x[0]);
     return b.select(b.binary(Op::less, zero, x[0]), b.unary(Op::sqrt, x[0]), zero);
   };
-  CHECK(gradient_of(guarded_root, {0.25, 4, -1, 0}) == Values{1, 0.25, 0, 0});
+  CHECK(gradient_of(guarded_root, {0.25, 4, -1, 0}) == Numbers{1, 0.25, 0, 0});
   // Through several operations, and under a second condition.
   const Make nested = [&](ir::Builder& b, const std::vector<ValueId>& x) {
     const ValueId zero = b.constant_like(0, x[0]), one = b.constant_like(1, x[0]);
@@ -278,7 +278,7 @@ TEST_CASE("kinks and ties send the gradient where the language says") {
     const ValueId inner = b.select(b.binary(Op::less, zero, x[0]), ratio, zero);
     return b.select(b.binary(Op::less, one, x[0]), inner, x[0]);
   };
-  CHECK(gradient_of(nested, {1, 0, -3}) == Values{1, 1, 1});
+  CHECK(gradient_of(nested, {1, 0, -3}) == Numbers{1, 1, 1});
   CHECK(gradient_of(unary(Op::stop_gradient), {1, 2}) == zeros);
 }
 

@@ -9,16 +9,15 @@
 #include <sstream>
 #include <string>
 
+#include "tests/support/read_file.h"
+
 namespace {
 
-using Words = std::set<std::string>;
-
-std::string read(const std::string& name) {
-  std::ifstream stream(std::string(GRADC_SOURCE_DIR) + "/" + name);
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
+std::string read_source(const std::string& name) {
+  return gradc::tests::read_file(std::string(GRADC_SOURCE_DIR) + "/" + name);
 }
+
+using Words = std::set<std::string>;
 
 // The first group of every match.
 Words matches(const std::string& text, const std::string& pattern) {
@@ -34,7 +33,7 @@ Words matches(const std::string& text, const std::string& pattern) {
 Words parser_words() {
   Words words;
   for (const char* file : {"lexer", "parse_expression", "parse_statement", "parse_definition", "parse_train"}) {
-    const std::string text = read(std::string("frontend/") + file + ".cpp");
+    const std::string text = read_source(std::string("frontend/") + file + ".cpp");
     words.merge(matches(text, R"re((?:accept|expect|is|is_word|is_keyword|is_symbol|good)\("([^"]+)")re"));
     for (const std::string& list : matches(text, R"re(for \(const char\* word : \{([^}]*)\}\))re")) {
       words.merge(matches(list, R"re("([^"]+)")re"));
@@ -48,7 +47,7 @@ Words parser_words() {
 }
 
 std::string grammar() {
-  const std::string text = read("docs/language.md");
+  const std::string text = read_source("docs/language.md");
   const size_t begin = text.find("```\nfile ");
   REQUIRE(begin != std::string::npos);
   // What stands behind `end` says what characters are, not words.
@@ -75,7 +74,7 @@ TEST_CASE("grammar: its terminals are the words of the parser") {
 }
 
 TEST_CASE("grammar: every word has a colour in the editor") {
-  const nlohmann::json editor = nlohmann::json::parse(read("editors/grad.tmLanguage.json"));
+  const nlohmann::json editor = nlohmann::json::parse(read_source("editors/grad.tmLanguage.json"));
   std::string patterns;
   for (const nlohmann::json& pattern : editor["patterns"]) {
     patterns += pattern.contains("match") ? pattern["match"].get<std::string>() + "\n" : "";

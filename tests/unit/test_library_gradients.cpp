@@ -1,5 +1,6 @@
 // The derived gradient of every layer, loss and function of the library against central differences; and that a wrong
 // rule is found, at its place in the spec.
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -7,10 +8,11 @@
 #include <set>
 
 #include "frontend/library.h"
+#include "ir/eval.h"
 #include "passes/differentiate.h"
 #include "passes/gradient_check.h"
 #include "passes/pipeline.h"
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 

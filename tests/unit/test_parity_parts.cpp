@@ -1,13 +1,15 @@
 // The library's layers, losses and optimizers held against PyTorch (tests/reference/record_parts.py): results,
 // gradients and new states of one batch, and a hundred steps of each optimizer.
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "ir/eval.h"
 #include "passes/pipeline.h"
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::Elaborated;

@@ -1,10 +1,12 @@
 // A batch of an epoch that is not full: the step on it is the step of a run whose batch has exactly that many rows.
+#include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include <cmath>
 
+#include "ir/eval.h"
 #include "passes/pipeline.h"
-#include "tests/unit/spec_from_text.h"
+#include "tests/support/spec_from_text.h"
 
 using namespace gradc;
 using tests::Results;

@@ -1,4 +1,4 @@
-#include "runtime/kernel_times.h"
+#include "runtime/jit_kernel_times.h"
 
 #include <algorithm>
 #include <array>
