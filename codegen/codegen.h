@@ -26,6 +26,7 @@ struct Options {
   bool debug_info = true;     // source places in the machine code
   int64_t parallel_ns = 8000;  // a kernel that is estimated to take less is not dealt out to threads
   bool time_llvm = false;      // ask LLVM what each of its passes took (ObjectCode::llvm_times); no part of cache_key
+  int compile_threads = 0;     // that emit_object may use; 0: one a core. No part of cache_key
   std::string cpu = "native";  // a processor name of LLVM
 };
 
@@ -57,10 +58,10 @@ KernelProgram peak_probe(const TargetInfo& target);
 enum class Stage { llvm, llvm_opt, assembly };
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options);
 
-// Machine code in the system's object format, without undefined symbols.
+// Machine code in the system's object format: files that name nothing outside themselves.
 struct ObjectCode {
   std::string symbol;  // of the step function
-  std::vector<char> bytes;
+  std::vector<std::vector<char>> files;
   std::vector<std::pair<std::string, double>> milliseconds;  // spent in: emit, optimize, machine code
   std::string llvm_times;                                    // LLVM's own table, with Options::time_llvm
 };

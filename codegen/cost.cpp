@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 
 #include "codegen/cache.h"
 #include "ir/attr.h"
@@ -285,13 +286,14 @@ class Search {
     const int64_t width = vector == none_ ? 1 : std::min<int64_t>(limits_.width, extent(vector));
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
     const Body body(kernel_, nest_, axis, width, limits_.register_floats);
-    consider(body, {vector, vector, none_, 1, 1, lanes_, 0}, width, waiting(body, vector, vector, none_, width, 1, 1));
+    const NestPlan plain{vector, vector, none_, 1, 1, lanes_, 0};
+    consider(body, with_instructions(body, plain, width), width, 1, 1);
     if (limits_.registers == 0) return;
     if (!body.has_sum()) {
       for (size_t row = 0; row < none_ && vector != none_; ++row) {
         if (row == vector || extent(row) < width || !body.transposes(bit(row))) continue;
-        consider(body, {vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0}, width,
-                 waiting(body, vector, vector, row, width, 1, width));
+        const NestPlan plan{vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0};
+        consider(body, with_instructions(body, plan, width), width, 1, width);
       }
       return;
     }
@@ -301,15 +303,17 @@ class Search {
         // Without a vector axis the order of the two is of no importance.
         if (row == column ? row != none_ : vector == none_ && row < column) continue;
         if (column == none_ && row == none_) continue;
-        // Of a usual tile; its exact size makes little difference.
-        const double wait = waiting(body, vector, column, row, width, 2, 6);
+        std::optional<NestPlan> least;
         for (int32_t columns = 1; columns <= (column == none_ ? 1 : kMostColumns); ++columns) {
           for (int32_t rows = 1; rows <= (row == none_ ? 1 : kMostRows); ++rows) {
             const bool larger = (columns > 1 && columns * width > extent(column)) || (rows > 1 && rows > extent(row));
             if (larger || !body.fits(bit_of(row), rows, bit_of(column), columns, limits_.registers)) break;
-            consider(body, {vector, column, row, columns, rows, lanes_, 0}, width, wait);
+            const NestPlan plan = with_instructions(body, {vector, column, row, columns, rows, lanes_, 0}, width);
+            if (!least || plan.cost < least->cost) least = plan;
           }
         }
+        // The waiting is that of a usual tile; its exact size makes little difference.
+        if (least) consider(body, *least, width, 2, 6);
       }
     }
   }
@@ -334,8 +338,8 @@ class Search {
     return body.waiting(tile, outer);
   }
 
-  void consider(const Body& body, NestPlan plan, int64_t width, double waiting) {
-    plan.cost = waiting;
+  // The plan with its cost but for the waiting.
+  NestPlan with_instructions(const Body& body, NestPlan plan, int64_t width) const {
     double others = iterations_;
     std::vector<Part> rows{{1, 1}}, columns{{1, 1}};
     if (plan.row != none_)
@@ -348,6 +352,13 @@ class Search {
       for (const Part& column : columns)
         plan.cost +=
             others * row.times * column.times * body.cost(bit_of(plan.row), row.size, bit_of(plan.column), column.size);
+    return plan;
+  }
+
+  // The waiting takes most of the search's time, and what costs too much without it need not be asked for it.
+  void consider(const Body& body, NestPlan plan, int64_t width, int64_t columns, int64_t rows) {
+    if (found_ && plan.cost >= best_.cost) return;
+    plan.cost += waiting(body, plan.vector, plan.column, plan.row, width, columns, rows);
     if (!found_ || plan.cost < best_.cost) best_ = plan;
     found_ = true;
   }

@@ -9,6 +9,7 @@
 #include "codegen/emit_kernel.h"
 #include "codegen/kernel_groups.h"
 #include "codegen/parts.h"
+#include "codegen/shares.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -75,8 +76,10 @@ constexpr size_t index_of(ir::Space space) { return static_cast<size_t>(space); 
 
 class ModuleEmitter {
  public:
-  ModuleEmitter(const KernelProgram& program, const Options& options, bool software_fma, llvm::LLVMContext& context)
+  ModuleEmitter(const KernelProgram& program, const Options& options, bool software_fma, llvm::LLVMContext& context,
+                const Share& share)
       : program_(program),
+        share_(share),
         context_(context),
         module_(std::make_unique<llvm::Module>(program.name, context)),
         builder_(context),
@@ -89,10 +92,16 @@ class ModuleEmitter {
 
   std::unique_ptr<llvm::Module> run() {
     if (!program_.resident) {
-      for (KernelGroup& group : group_kernels(program_, debug_.has_value()))
-        functions_.push_back(kernel_function(std::move(group)));
+      std::vector<KernelGroup> groups = group_kernels(program_, debug_.has_value());
+      const std::vector<size_t> shares = shares_of(program_, groups, share_.count);
+      for (size_t i = 0; i < groups.size(); ++i) {
+        const bool own = shares[i] == share_.index;
+        if (!own && share_.index != 0) continue;
+        functions_.push_back(declare_kernel(std::move(groups[i])));
+        if (own) define_kernel(functions_.back());
+      }
     }
-    entry_function(steps_function());
+    if (share_.index == 0) entry_function(steps_function());
     if (debug_) debug_->finish();
     std::string fault;
     llvm::raw_string_ostream sink(fault);
@@ -104,20 +113,30 @@ class ModuleEmitter {
   llvm::PointerType* pointer() { return builder_.getPtrTy(); }
 
   // Pointers `noalias`: no space overlaps another.
-  llvm::Function* make_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& arguments,
-                                llvm::GlobalValue::LinkageTypes linkage, const ir::SourceLocation& location) {
+  llvm::Function* declare_function(const std::string& name, llvm::Type* result,
+                                   const std::vector<llvm::Type*>& arguments, llvm::GlobalValue::LinkageTypes linkage) {
     llvm::Function* function =
         llvm::Function::Create(llvm::FunctionType::get(result, arguments, false), linkage, name, *module_);
     function->addFnAttr(llvm::Attribute::NoUnwind);
     function->addFnAttr("no-builtins");
     for (llvm::Argument& argument : function->args())
       if (argument.getType()->isPointerTy()) argument.addAttr(llvm::Attribute::NoAlias);
+    return function;
+  }
+
+  void begin_function(llvm::Function* function, const ir::SourceLocation& location) {
     builder_.SetInsertPoint(llvm::BasicBlock::Create(context_, "entry", function));
     builder_.SetCurrentDebugLocation(llvm::DebugLoc());
     if (debug_) {
       debug_->enter(function, location);
       builder_.SetCurrentDebugLocation(debug_->unknown());
     }
+  }
+
+  llvm::Function* make_function(const std::string& name, llvm::Type* result, const std::vector<llvm::Type*>& arguments,
+                                llvm::GlobalValue::LinkageTypes linkage, const ir::SourceLocation& location) {
+    llvm::Function* function = declare_function(name, result, arguments, linkage);
+    begin_function(function, location);
     return function;
   }
 
@@ -141,15 +160,27 @@ class ModuleEmitter {
     int64_t parts = 1, rounds = 1;
   };
 
-  KernelFunction kernel_function(KernelGroup group) {
+  const Kernel& kernel_of(const KernelFunction& code) const { return program_.kernels[code.group.uses[0].kernel]; }
+
+  KernelFunction declare_kernel(KernelGroup group) {
     KernelFunction code{std::move(group)};
-    const Kernel& kernel = program_.kernels[code.group.uses[0].kernel];
+    const Kernel& kernel = kernel_of(code);
     if (const Loop* loop = loop_in_parts(kernel); loop != nullptr)
       code.parts = loop->schedule.parts, code.rounds = rounds_of(*loop);
     const std::string name = name_ + ".kernel." + std::to_string(code.group.uses[0].kernel);
     std::vector<llvm::Type*> arguments(kPointers, pointer());
     arguments.insert(arguments.end(), code.group.moving.size() + (code.parts > 1 ? 2 : 0), builder_.getInt64Ty());
-    code.whole = make_function(name, builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage, kernel.location);
+    // Other shares call it, and nobody else.
+    const auto linkage = share_.count > 1 ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage;
+    code.whole = declare_function(name, builder_.getVoidTy(), arguments, linkage);
+    if (code.parts > 1)
+      code.part = declare_function(name + ".part", builder_.getVoidTy(), {pointer(), builder_.getInt64Ty()}, linkage);
+    return code;
+  }
+
+  void define_kernel(const KernelFunction& code) {
+    const Kernel& kernel = kernel_of(code);
+    begin_function(code.whole, kernel.location);
     take_pointers(code.whole);
     emit_.offsets.assign(program_.buffers.size(), nullptr);
     unsigned next = kPointers;
@@ -162,17 +193,14 @@ class ModuleEmitter {
     builder_.CreateRetVoid();
     emit_.offsets.clear();
     emit_.first_round = emit_.end_round = nullptr;
-    if (code.parts > 1) code.part = part_function(code, name + ".part", kernel.location);
-    return code;
+    if (code.parts > 1) define_part(code);
   }
 
   // void part(environment, i): rounds from i * rounds / parts to before (i + 1) * rounds / parts.
-  llvm::Function* part_function(const KernelFunction& code, const std::string& name,
-                                const ir::SourceLocation& location) {
-    llvm::Function* function = make_function(name, builder_.getVoidTy(), {pointer(), builder_.getInt64Ty()},
-                                             llvm::Function::InternalLinkage, location);
-    Value* environment = function->getArg(0);
-    Value* index = function->getArg(1);
+  void define_part(const KernelFunction& code) {
+    begin_function(code.part, kernel_of(code).location);
+    Value* environment = code.part->getArg(0);
+    Value* index = code.part->getArg(1);
     std::vector<Value*> arguments;
     for (unsigned i = 0; i < kPointers + code.group.moving.size(); ++i)
       arguments.push_back(builder_.CreateLoad(code.whole->getArg(i)->getType(), word(environment, i)));
@@ -184,7 +212,6 @@ class ModuleEmitter {
     arguments.push_back(bound(builder_.CreateAdd(index, builder_.getInt64(1))));
     builder_.CreateCall(code.whole, arguments);
     builder_.CreateRetVoid();
-    return function;
   }
 
   Value* word(Value* environment, unsigned index) {
@@ -314,6 +341,7 @@ class ModuleEmitter {
   }
 
   const KernelProgram& program_;
+  Share share_;
   llvm::LLVMContext& context_;
   std::unique_ptr<llvm::Module> module_;
   IrBuilder builder_;
@@ -336,8 +364,8 @@ std::string symbol_name(const KernelProgram& program) {
 }
 
 std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const Options& options, bool software_fma,
-                                          llvm::LLVMContext& context) {
-  return ModuleEmitter(program, options, software_fma, context).run();
+                                          llvm::LLVMContext& context, const Share& share) {
+  return ModuleEmitter(program, options, software_fma, context, share).run();
 }
 
 }  // namespace gradc::codegen

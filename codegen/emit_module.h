@@ -12,13 +12,15 @@
 #include <memory>
 
 #include "codegen/codegen.h"
+#include "codegen/shares.h"
 
 namespace gradc::codegen {
 
 // The name of the step function: the program's with everything but letters and digits replaced by `_`.
 std::string symbol_name(const KernelProgram& program);
 
+// The module of one share; the step function and the loop are in the first.
 std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const Options& options, bool software_fma,
-                                          llvm::LLVMContext& context);
+                                          llvm::LLVMContext& context, const Share& share = {});
 
 }  // namespace gradc::codegen

@@ -7,7 +7,11 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 
+#include <atomic>
 #include <chrono>
+#include <optional>
+#include <set>
+#include <thread>
 
 #include "codegen/codegen.h"
 #include "codegen/emit_module.h"
@@ -26,13 +30,15 @@ struct Compilation {
   std::unique_ptr<llvm::Module> module;
 };
 
-ir::Status start(Compilation& compilation, const KernelProgram& program, const Options& options) {
+ir::Status start(Compilation& compilation, const KernelProgram& program, const Options& options,
+                 const Share& share = {}) {
   ir::Result<TargetInfo> info = target_info(options);
   if (!info) return info.take_error();
   ir::Result<std::unique_ptr<llvm::TargetMachine>> machine = make_target_machine(options);
   if (!machine) return machine.take_error();
   compilation.machine = std::move(*machine);
-  compilation.module = emit_module(program, options, options.software_fma || !info->has_fma, compilation.context);
+  compilation.module =
+      emit_module(program, options, options.software_fma || !info->has_fma, compilation.context, share);
   compilation.module->setDataLayout(compilation.machine->createDataLayout());
   compilation.module->setTargetTriple(compilation.machine->getTargetTriple().str());
   return ir::success();
@@ -48,19 +54,24 @@ ir::Result<llvm::SmallString<0>> machine_code(Compilation& compilation, llvm::Co
   return code;
 }
 
-// Generated code calls nothing: no C library, no helper of the compiler.
-ir::Status check_symbols(llvm::StringRef code) {
-  auto object = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(code, "generated code"));
-  if (!object) return to_error(object.takeError());
-  for (const llvm::object::SymbolRef& symbol : (*object)->symbols()) {
-    llvm::Expected<uint32_t> flags = symbol.getFlags();
-    if (!flags) return to_error(flags.takeError());
-    if ((*flags & llvm::object::SymbolRef::SF_Undefined) == 0) continue;
-    llvm::Expected<llvm::StringRef> name = symbol.getName();
-    if (!name) return to_error(name.takeError());
-    // The first entry of an ELF symbol table is nobody.
-    ENSURE(name->empty(), "generated code calls " + name->str());
+// Generated code calls nothing but itself: no C library, no helper of the compiler.
+ir::Status check_symbols(const std::vector<std::vector<char>>& files) {
+  std::set<std::string> defined, undefined;
+  for (const std::vector<char>& file : files) {
+    const llvm::StringRef code(file.data(), file.size());
+    auto object = llvm::object::ObjectFile::createObjectFile(llvm::MemoryBufferRef(code, "generated code"));
+    if (!object) return to_error(object.takeError());
+    for (const llvm::object::SymbolRef& symbol : (*object)->symbols()) {
+      llvm::Expected<uint32_t> flags = symbol.getFlags();
+      if (!flags) return to_error(flags.takeError());
+      llvm::Expected<llvm::StringRef> name = symbol.getName();
+      if (!name) return to_error(name.takeError());
+      // The first entry of an ELF symbol table is nobody.
+      if (name->empty()) continue;
+      ((*flags & llvm::object::SymbolRef::SF_Undefined) == 0 ? defined : undefined).insert(name->str());
+    }
   }
+  for (const std::string& name : undefined) ENSURE(defined.count(name) != 0, "generated code calls " + name);
   return ir::success();
 }
 
@@ -94,25 +105,69 @@ ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, con
   return text;
 }
 
-ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options) {
-  ObjectCode object;
+namespace {
+
+// The object file of one share, and what each phase took.
+struct ShareCode {
+  std::vector<char> file;
+  double emit = 0, optimize = 0, machine_code = 0;
+};
+
+ir::Result<ShareCode> compile_share(const KernelProgram& program, const Options& options, const Share& share) {
+  ShareCode result;
   Clock clock;
   Compilation compilation;
-  if (ir::Status status = start(compilation, program, options); !status) return status.take_error();
-  object.milliseconds.emplace_back("emit", clock.lap());
+  if (ir::Status status = start(compilation, program, options, share); !status) return status.take_error();
+  result.emit = clock.lap();
   optimize(*compilation.module, *compilation.machine, program, options);
-  object.milliseconds.emplace_back("optimize", clock.lap());
-  llvm::TimePassesIsEnabled = options.time_llvm;
+  result.optimize = clock.lap();
   ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::ObjectFile);
   if (!code) return code.take_error();
+  result.machine_code = clock.lap();
+  result.file.assign(code->begin(), code->end());
+  return result;
+}
+
+// Calls work(0) ... work(count - 1) on at most `threads` threads, this one among them.
+template <typename Work>
+void on_threads(size_t count, size_t threads, const Work& work) {
+  std::atomic<size_t> next = 0;
+  const auto run = [&] {
+    for (size_t i = next++; i < count; i = next++) work(i);
+  };
+  std::vector<std::jthread> helpers;
+  for (size_t i = 1; i < std::min(count, threads); ++i) helpers.emplace_back(run);
+  run();
+}
+
+}  // namespace
+
+ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options) {
+  const size_t count = share_count(program);
+  size_t threads = options.compile_threads > 0 ? static_cast<size_t>(options.compile_threads)
+                                               : std::max(1U, std::thread::hardware_concurrency());
+  if (options.time_llvm) threads = 1;  // LLVM's timers are not made for more
+  llvm::TimePassesIsEnabled = options.time_llvm;
+  std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
+  on_threads(count, threads, [&](size_t i) { shares[i] = compile_share(program, options, {i, count}); });
+
+  ObjectCode object;
+  object.symbol = symbol_name(program);
+  ShareCode total;
+  for (std::optional<ir::Result<ShareCode>>& share : shares) {
+    if (!*share) return share->take_error();
+    ShareCode& code = **share;
+    total.emit += code.emit, total.optimize += code.optimize, total.machine_code += code.machine_code;
+    object.files.push_back(std::move(code.file));
+  }
   if (options.time_llvm) {
     llvm::raw_string_ostream times(object.llvm_times);
     llvm::reportAndResetTimings(&times);
   }
-  if (ir::Status status = check_symbols(code->str()); !status) return status.take_error();
-  object.milliseconds.emplace_back("machine code", clock.lap());
-  object.symbol = symbol_name(program);
-  object.bytes.assign(code->begin(), code->end());
+  Clock clock;
+  if (ir::Status status = check_symbols(object.files); !status) return status.take_error();
+  total.machine_code += clock.lap();
+  object.milliseconds = {{"emit", total.emit}, {"optimize", total.optimize}, {"machine code", total.machine_code}};
   return object;
 }
 

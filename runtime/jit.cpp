@@ -36,9 +36,11 @@ ir::Result<CompiledStep> link(codegen::ObjectCode object) {
                  .create();
   if (!jit) return codegen::to_error(jit.takeError());
   library->jit = std::move(*jit);
-  auto buffer =
-      llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(object.bytes.data(), object.bytes.size()), object.symbol);
-  if (llvm::Error error = library->jit->addObjectFile(std::move(buffer))) return codegen::to_error(std::move(error));
+  for (size_t i = 0; i < object.files.size(); ++i) {
+    const llvm::StringRef file(object.files[i].data(), object.files[i].size());
+    auto buffer = llvm::MemoryBuffer::getMemBufferCopy(file, object.symbol + "." + std::to_string(i));
+    if (llvm::Error error = library->jit->addObjectFile(std::move(buffer))) return codegen::to_error(std::move(error));
+  }
   auto address = library->jit->lookup(object.symbol);
   if (!address) return codegen::to_error(address.takeError());
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // The file: this line, the digest of all that follows it, the key, the symbol (a line each), the object.
-constexpr std::string_view kMagic = "gradc code 1\n";
+constexpr std::string_view kMagic = "gradc code 2\n";
 constexpr std::string_view kEntry = ".code", kUnfinished = ".tmp";
 constexpr size_t kDigestLength = 64;
 // What one program compiles to is a few hundred KB at most.
@@ -103,7 +103,18 @@ std::optional<codegen::ObjectCode> parse_entry(std::string_view text, const std:
   if (!symbol) return std::nullopt;
   codegen::ObjectCode code;
   code.symbol = *symbol;
-  code.bytes.assign(text.begin(), text.end());
+  const std::optional<std::string_view> sizes = take_line(text);
+  if (!sizes) return std::nullopt;
+  for (std::string_view rest = *sizes; !rest.empty();) {
+    size_t bytes = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), bytes);
+    if (error != std::errc() || bytes > text.size()) return std::nullopt;
+    code.files.emplace_back(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bytes));
+    text.remove_prefix(bytes);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (rest.starts_with(' ')) rest.remove_prefix(1);
+  }
+  if (code.files.empty() || !text.empty()) return std::nullopt;
   return code;
 }
 
@@ -191,7 +202,10 @@ std::optional<codegen::ObjectCode> JitCache::find(const std::string& key) const 
 void JitCache::store(const std::string& key, const codegen::ObjectCode& code) const {
   if (!make_folder(folder_)) return;
   std::string text = fmt::format("{}\n{}\n", key, code.symbol);
-  text.append(code.bytes.data(), code.bytes.size());
+  for (const std::vector<char>& file : code.files)
+    text += fmt::format("{}{}", &file == &code.files.front() ? "" : " ", file.size());
+  text += '\n';
+  for (const std::vector<char>& file : code.files) text.append(file.data(), file.size());
   const std::string head = fmt::format("{}{}\n", kMagic, codegen::digest(text));
   if (std::ssize(text) > std::min(limit_, kMostEntryBytes)) return;
   const std::string path = path_of(key);

@@ -42,7 +42,7 @@ std::string key_of(const std::string& text) { return codegen::digest(text); }
 codegen::ObjectCode some_code(const std::string& text) {
   codegen::ObjectCode code;
   code.symbol = "step";
-  code.bytes.assign(text.begin(), text.end());
+  code.files = {{text.begin(), text.end()}, {'x'}};
   return code;
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("jit cache: stored code is found under its key, in files and a folder 
   const std::optional<codegen::ObjectCode> found = cache.find(key);
   REQUIRE(found.has_value());
   CHECK(found->symbol == "step");
-  CHECK(std::string(found->bytes.begin(), found->bytes.end()) == std::string("object\n\0code", 12));
+  CHECK(found->files == some_code(std::string("object\n\0code", 12)).files);
   CHECK_FALSE(cache.find(key_of("b")).has_value());
   CHECK((fs::status(scratch.folder()).permissions() & fs::perms::all) == fs::perms::owner_all);
   CHECK((fs::status(only_entry(scratch.folder())).permissions() & fs::perms::all) ==
@@ -177,7 +177,7 @@ TEST_CASE("jit cache: writers and readers at the same time") {
         const std::string name = std::to_string(round % 5);
         cache.store(key_of(name), some_code(name + std::string(3000, 'x')));
         const std::optional<codegen::ObjectCode> found = cache.find(key_of(name));
-        if (found && found->bytes[0] != name[0]) ++wrong[static_cast<size_t>(t)];
+        if (found && found->files[0][0] != name[0]) ++wrong[static_cast<size_t>(t)];
       }
     });
   }

@@ -1,0 +1,68 @@
+#include "codegen/shares.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace gradc::codegen {
+
+namespace {
+
+constexpr size_t kMostShares = 8;
+constexpr int64_t kShareWeight = 1500;  // below, what each module costs by itself outweighs the rest
+constexpr int64_t kCallWeight = 8;      // a call of a kernel, in the loop over steps
+
+// About how many instructions the block is when tiles and copies are written out.
+int64_t weight_of(const Kernel& kernel, const Block& block) {
+  int64_t weight = 0;
+  for (const Statement& statement : block) {
+    if (!statement.is_loop) {
+      ++weight;
+      continue;
+    }
+    const Loop& loop = kernel.loops[static_cast<size_t>(statement.id)];
+    const int64_t copies = loop.schedule.unroll ? loop.extent : loop.schedule.tile;
+    weight += 4 + copies * weight_of(kernel, loop.body);
+  }
+  return weight;
+}
+
+std::vector<int64_t> weights_of(const KernelProgram& program, const std::vector<KernelGroup>& groups) {
+  std::vector<int64_t> weights;
+  for (const KernelGroup& group : groups) {
+    const Kernel& kernel = program.kernels[group.uses[0].kernel];
+    weights.push_back(weight_of(kernel, kernel.body));
+  }
+  return weights;
+}
+
+int64_t weight_of_calls(const KernelProgram& program) {
+  return kCallWeight * static_cast<int64_t>(program.kernels.size());
+}
+
+}  // namespace
+
+size_t share_count(const KernelProgram& program) {
+  if (program.resident) return 1;
+  const std::vector<int64_t> weights = weights_of(program, group_kernels(program, false));
+  const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program));
+  return std::clamp<size_t>(static_cast<size_t>(total / kShareWeight), 1, kMostShares);
+}
+
+std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count) {
+  const std::vector<int64_t> weights = weights_of(program, groups);
+  std::vector<size_t> heavy_first(groups.size());
+  std::iota(heavy_first.begin(), heavy_first.end(), size_t{0});
+  std::sort(heavy_first.begin(), heavy_first.end(),
+            [&](size_t a, size_t b) { return weights[a] != weights[b] ? weights[a] > weights[b] : a < b; });
+  std::vector<int64_t> loads(count, 0);
+  loads[0] = weight_of_calls(program);
+  std::vector<size_t> shares(groups.size());
+  for (size_t group : heavy_first) {
+    const auto lightest = std::min_element(loads.begin(), loads.end());
+    *lightest += weights[group];
+    shares[group] = static_cast<size_t>(lightest - loads.begin());
+  }
+  return shares;
+}
+
+}  // namespace gradc::codegen

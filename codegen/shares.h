@@ -1,0 +1,22 @@
+// Large programs are compiled in shares, each a module of its own, so that several threads can work on them. How many
+// there are, and what is in which, depends on the program alone. Tests: tests/native/test_shares.cpp.
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "codegen/kernel_groups.h"
+
+namespace gradc::codegen {
+
+// The modules of all shares together are the program.
+struct Share {
+  size_t index = 0, count = 1;
+};
+
+// 1 for a program that is small or resident.
+size_t share_count(const KernelProgram& program);
+
+// The share of each group, so that all take about as long to compile.
+std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count);
+
+}  // namespace gradc::codegen
