@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <future>
+#include <system_error>
 
 #include "cli/run_passes.h"
 #include "cli/table.h"
@@ -35,7 +37,8 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
                                         const Compiler& compiler) {
   const ir::Func* func = module.find(metric.func);
   ENSURE(func != nullptr, "no @" + metric.func);
-  ir::Result<runtime::Executor> executor = make_executor(*func, compiler);
+  // Training goes ahead meanwhile: the first measurement is an epoch or hundreds of steps away.
+  ir::Result<runtime::Executor> executor = make_executor(*func, compiler, runtime::When::behind);
   if (!executor) return executor.take_error();
   const runtime::Layout layout = runtime::layout_of(*func);
   ir::Result<runtime::Dataset> rows =
@@ -48,6 +51,16 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
   if (metric.combined) total = *program.module.find(metric.func + ".total");
   return runtime::Metric(std::move(*executor), layout, std::move(*rows), std::move(*hyper), metric.reductions,
                          std::move(total));
+}
+
+// Does the work on a thread of its own, or, where there is none to be had or it is not wanted, when it is asked for.
+template <typename Work>
+auto beside(bool wanted, Work work) -> std::future<decltype(work())> {
+  try {
+    if (wanted) return std::async(std::launch::async, work);
+  } catch (const std::system_error&) {
+  }
+  return std::async(std::launch::deferred, std::move(work));
 }
 
 }  // namespace
@@ -65,29 +78,30 @@ ir::Result<runtime::Host> make_host(const TrainWords& words) {
 }
 
 // Asked before anything is allocated.
-ir::Status check_memory(const std::string& what, const runtime::Layout& layout, int64_t scratch_bytes) {
+ir::Status check_memory(const ir::Func& planned) {
+  const runtime::Layout layout = runtime::layout_of(planned);
+  const int64_t scratch_bytes = planned.arena_bytes;
   const int64_t needed = layout.state_bytes + layout.data_bytes + layout.result_bytes + scratch_bytes;
   const int64_t there = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
   if (there <= 0 || needed <= there) return ir::success();
-  return ir::Error{
-      fmt::format("{} needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
-                  "smaller batch needs less",
-                  what, human_bytes(needed), human_bytes(layout.state_bytes), human_bytes(layout.data_bytes),
-                  human_bytes(scratch_bytes), human_bytes(there))};
+  return ir::Error{fmt::format(
+      "{} needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
+      "smaller batch needs less",
+      planned.name.ends_with(".step") ? "a step" : "@" + planned.name, human_bytes(needed),
+      human_bytes(layout.state_bytes), human_bytes(layout.data_bytes), human_bytes(scratch_bytes), human_bytes(there))};
 }
 
-ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler) {
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler, runtime::When when) {
   const TrainWords& words = compiler.words;
-  const std::string what = planned.name.ends_with(".step") ? "a step" : "@" + planned.name;
-  if (ir::Status status = check_memory(what, runtime::layout_of(planned), planned.arena_bytes); !status) {
-    return status.take_error();
-  }
+  if (ir::Status status = check_memory(planned); !status) return status.take_error();
   if (words.interpret) return runtime::interpret(planned);
   codegen::Options options = code_options(words.code);
   options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
   options.time_llvm = words.passes.time_passes;
+  options.compile_threads = static_cast<int>(words.threads);
+  if (words.passes.time_passes) when = runtime::When::now;
   ir::Result<runtime::CompiledExecutor> compiled =
-      runtime::compile_executor(planned, compiler.files, options, compiler.host);
+      runtime::compile_executor(planned, compiler.files, options, compiler.host, when);
   if (!compiled) return compiled.take_error();
   if (words.passes.time_passes) {
     for (const auto& [phase, milliseconds] : compiled->milliseconds) {
@@ -208,11 +222,18 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   const ir::Func* step = module.find(step_name);
   ENSURE(step != nullptr, "the pipeline made no @" + step_name);
   const runtime::Layout layout = runtime::layout_of(*step);
+  if (ir::Status status = check_memory(*step); !status) return status.take_error();
   ir::Result<runtime::Host> host = make_host(words);
   if (!host) return host.take_error();
   const Compiler compiler{words, module.files, std::move(*host)};
-  ir::Result<runtime::Executor> executor = make_executor(*step, compiler);
-  if (!executor) return executor.take_error();
+  const std::chrono::duration<double, std::milli> passes_took = std::chrono::steady_clock::now() - start;
+  double compile_took = 0;
+  std::future<ir::Result<runtime::Executor>> executor = beside(!words.passes.time_passes, [&] {
+    const auto begin = std::chrono::steady_clock::now();
+    ir::Result<runtime::Executor> made = make_executor(*step, compiler);
+    compile_took = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    return made;
+  });
 
   const ir::Result<ResidentData> resident = load_rows(program);
   if (!resident) return ir::Error{resident.error()};
@@ -224,7 +245,6 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
     if (!made) return made.take_error();
     metrics.push_back(std::move(*made));
   }
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
   ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(program.module.find(program.run + ".hyper"),
                                                                     settings_of(program), layout, program.seed);
   if (!hyper) return hyper.take_error();
@@ -233,10 +253,12 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   const ir::Func* init = program.module.find(program.run + ".init");
   ENSURE(init != nullptr, "no @" + program.run + ".init");
   if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();
-  return BuiltRun{{std::move(*executor), layout, std::move(state), std::move(*data), std::move(*hyper)},
+  ir::Result<runtime::Executor> run = executor.get();
+  if (!run) return run.take_error();
+  return BuiltRun{{std::move(*run), layout, std::move(state), std::move(*data), std::move(*hyper)},
                   std::move(metrics),
                   resident->statistics,
-                  took.count()};
+                  passes_took.count() + compile_took};
 }
 
 }  // namespace gradc::cli

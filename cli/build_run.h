@@ -18,7 +18,7 @@ struct BuiltRun {
   runtime::Training training;
   std::vector<runtime::Metric> metrics;  // in the order of Program::metrics
   runtime::NamedTensors statistics;      // of the training rows
-  double compile_milliseconds = 0;       // passes and machine code
+  double compile_milliseconds = 0;       // passes and machine code, as far as the first step waits for them
 };
 
 // The rows that stay in memory, all parts of them; none where data is drawn afresh each step.
@@ -38,7 +38,8 @@ struct Compiler {
   const std::vector<std::string>& files;  // Module::files
   runtime::Host host;
 };
-ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler);
+ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler,
+                                            runtime::When when = runtime::When::now);
 // The threads and the cache that the words ask for. The error is one of the environment's variables.
 ir::Result<runtime::Host> make_host(const TrainWords& words);
 

@@ -7,6 +7,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/target.h"
+#include "ir/print.h"
 
 namespace gradc::codegen {
 
@@ -45,7 +46,7 @@ std::string digest(std::string_view text) {
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-ir::Result<std::string> cache_key(const KernelProgram& program, const Options& options) {
+ir::Result<std::string> cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options) {
   // By name, so that an option that is added does not compile before it is part of the key. `cpu` is part of the
   // target.
   const auto& [opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns, time_llvm, compile_threads,
@@ -55,7 +56,8 @@ ir::Result<std::string> cache_key(const KernelProgram& program, const Options& o
   const std::string build = build_id();
   if (build.empty()) return std::string();
   return digest(fmt::format("{}\n{}\nO{} width {} unroll {} software fma {} debug {} parallel {}\n{}", build, *target,
-                            opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns, print(program)));
+                            opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns,
+                            ir::print(func, files)));
 }
 
 }  // namespace gradc::codegen

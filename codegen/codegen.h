@@ -62,6 +62,8 @@ ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, con
 struct ObjectCode {
   std::string symbol;  // of the step function
   std::vector<std::vector<char>> files;
+  int64_t arena_bytes = 0;                                   // that the host gives it (abi.h),
+  std::vector<InitialBytes> initial;                         // and what stands there before the first step
   std::vector<std::pair<std::string, double>> milliseconds;  // spent in: emit, optimize, machine code
   std::string llvm_times;                                    // LLVM's own table, with Options::time_llvm
 };
@@ -69,8 +71,8 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
 
 // SHA-256 as 64 hexadecimal digits.
 std::string digest(std::string_view text);
-// The digest of everything that emit_object's bytes depend on: the kernels as text, the options, the processor and its
-// features, and which build of this program it is. Empty where that is not known.
-ir::Result<std::string> cache_key(const KernelProgram& program, const Options& options);
+// The digest of everything that the code of lower and emit_object depends on: the function as text, the options, the
+// processor and its features, and which build of this program it is. Empty where that is not known.
+ir::Result<std::string> cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options);
 
 }  // namespace gradc::codegen

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <optional>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "codegen/codegen.h"
@@ -136,7 +137,11 @@ void on_threads(size_t count, size_t threads, const Work& work) {
     for (size_t i = next++; i < count; i = next++) work(i);
   };
   std::vector<std::jthread> helpers;
-  for (size_t i = 1; i < std::min(count, threads); ++i) helpers.emplace_back(run);
+  try {
+    for (size_t i = 1; i < std::min(count, threads); ++i) helpers.emplace_back(run);
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are do the work.
+  }
   run();
 }
 
@@ -147,12 +152,14 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   size_t threads = options.compile_threads > 0 ? static_cast<size_t>(options.compile_threads)
                                                : std::max(1U, std::thread::hardware_concurrency());
   if (options.time_llvm) threads = 1;  // LLVM's timers are not made for more
-  llvm::TimePassesIsEnabled = options.time_llvm;
+  if (options.time_llvm) llvm::TimePassesIsEnabled = true;
   std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
   on_threads(count, threads, [&](size_t i) { shares[i] = compile_share(program, options, {i, count}); });
 
   ObjectCode object;
   object.symbol = symbol_name(program);
+  object.arena_bytes = program.arena_bytes;
+  object.initial = program.initial;
   ShareCode total;
   for (std::optional<ir::Result<ShareCode>>& share : shares) {
     if (!*share) return share->take_error();
@@ -163,6 +170,7 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   if (options.time_llvm) {
     llvm::raw_string_ostream times(object.llvm_times);
     llvm::reportAndResetTimings(&times);
+    llvm::TimePassesIsEnabled = false;
   }
   Clock clock;
   if (ir::Status status = check_symbols(object.files); !status) return status.take_error();

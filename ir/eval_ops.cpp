@@ -26,7 +26,7 @@ void map1(const EvalCall& call, F f) {
     using T = decltype(zero);
     const T* x = call.operands[0]->data<T>();
     T* out = call.result.data<T>();
-    for (int64_t i = 0; i < call.result.elements(); ++i) out[i] = f(x[i]);
+    for (int64_t i = 0, count = call.result.elements(); i < count; ++i) out[i] = f(x[i]);
   });
 }
 
@@ -37,7 +37,7 @@ void map2(const EvalCall& call, F f) {
     const T* a = call.operands[0]->data<T>();
     const T* b = call.operands[1]->data<T>();
     T* out = call.result.data<T>();
-    for (int64_t i = 0; i < call.result.elements(); ++i) out[i] = f(a[i], b[i]);
+    for (int64_t i = 0, count = call.result.elements(); i < count; ++i) out[i] = f(a[i], b[i]);
   });
 }
 
@@ -48,7 +48,7 @@ void compare(const EvalCall& call, F f) {
     const T* a = call.operands[0]->data<T>();
     const T* b = call.operands[1]->data<T>();
     uint8_t* out = call.result.data<uint8_t>();
-    for (int64_t i = 0; i < call.result.elements(); ++i) out[i] = f(a[i], b[i]) ? 1 : 0;
+    for (int64_t i = 0, count = call.result.elements(); i < count; ++i) out[i] = f(a[i], b[i]) ? 1 : 0;
   });
 }
 
@@ -170,7 +170,7 @@ void rule_fma(const EvalCall& call) {
   dispatch(call.result.type().dtype, [&](auto zero) {
     using T = decltype(zero);
     T* out = call.result.data<T>();
-    for (int64_t i = 0; i < call.result.elements(); ++i) {
+    for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
       out[i] = fma_of(call.operands[0]->data<T>()[i], call.operands[1]->data<T>()[i], call.operands[2]->data<T>()[i]);
     }
   });
@@ -200,13 +200,13 @@ void rule_select(const EvalCall& call) {
   dispatch(call.result.type().dtype, [&](auto zero) {
     using T = decltype(zero);
     const uint8_t* condition = call.operands[0]->data<uint8_t>();
-    for (int64_t i = 0; i < call.result.elements(); ++i) {
+    for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
       call.result.data<T>()[i] = call.operands[condition[i] != 0 ? 1 : 2]->data<T>()[i];
     }
   });
 }
 void rule_cast(const EvalCall& call) {
-  for (int64_t i = 0; i < call.result.elements(); ++i) call.result.set(i, call.operands[0]->at(i));
+  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) call.result.set(i, call.operands[0]->at(i));
 }
 
 // --- leaves ---
@@ -215,7 +215,7 @@ void rule_parameter(const EvalCall&) {}
 
 void rule_constant(const EvalCall& call) {
   const std::vector<double>& values = std::get<ConstantAttr>(call.value.attr).values;
-  for (int64_t i = 0; i < call.result.elements(); ++i) {
+  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
     call.result.set(i, values[values.size() == 1 ? 0 : static_cast<size_t>(i)]);
   }
 }
@@ -244,7 +244,7 @@ void rule_random(const EvalCall& call) {
   const RandomAttr& attr = std::get<RandomAttr>(call.value.attr);
   const int32_t* key = call.operands[0]->data<int32_t>();
   const int64_t per_sample = attr.sample ? call.result.elements() / call.value.type.shape[0] : call.result.elements();
-  for (int64_t i = 0; i < call.result.elements(); ++i) {
+  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
     call.result.data<float>()[i] =
         random_f32(static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1]), static_cast<uint32_t>(key[2]),
                    static_cast<uint32_t>(attr.place), static_cast<uint32_t>(i / per_sample),
@@ -311,7 +311,7 @@ void place_operand(const EvalCall& call, const Tensor& operand, const std::vecto
 
 void rule_pad(const EvalCall& call) {
   const PadAttr& attr = std::get<PadAttr>(call.value.attr);
-  for (int64_t i = 0; i < call.result.elements(); ++i) call.result.set(i, attr.value);
+  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) call.result.set(i, attr.value);
   place_operand(call, *call.operands[0], attr.before);
 }
 

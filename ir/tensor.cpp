@@ -22,7 +22,7 @@ bool Tensor::same_bits(const Tensor& other) const {
   if (std::memcmp(bytes(), other.bytes(), byte_count()) == 0) return true;
   return dispatch(type_.dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (int64_t i = 0; i < elements(); ++i) {
+    for (int64_t i = 0, count = elements(); i < count; ++i) {
       const T a = data<T>()[i];
       const T b = other.data<T>()[i];
       if (std::memcmp(&a, &b, sizeof(T)) != 0 && !(a != a && b != b)) return false;

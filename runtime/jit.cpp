@@ -50,25 +50,9 @@ ir::Result<CompiledStep> link(codegen::ObjectCode object) {
   return step;
 }
 
-ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options,
-                                 const JitCache* cache) {
-  std::string key;
-  if (cache != nullptr) {
-    const auto start = std::chrono::steady_clock::now();
-    ir::Result<std::string> made = codegen::cache_key(program, options);
-    if (!made) return made.take_error();
-    key = *made;
-    if (std::optional<codegen::ObjectCode> stored; !key.empty() && (stored = cache->find(key))) {
-      const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
-      stored->milliseconds.emplace_back("cache", elapsed.count());
-      ir::Result<CompiledStep> step = link(std::move(*stored));
-      if (step) return step;
-      cache->drop(key);
-    }
-  }
+ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options) {
   ir::Result<codegen::ObjectCode> object = codegen::emit_object(program, options);
   if (!object) return object.take_error();
-  if (!key.empty()) cache->store(key, *object);
   return link(std::move(*object));
 }
 

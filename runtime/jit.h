@@ -9,7 +9,6 @@
 #include "codegen/abi.h"
 #include "codegen/codegen.h"
 #include "ir/result.h"
-#include "runtime/jit_cache.h"
 
 namespace gradc::runtime {
 
@@ -25,7 +24,7 @@ class CompiledStep {
     return function_(state, data, hyper, steps, &context);
   }
 
-  // What compiling took, by phase: emit, optimize, machine code, link; or cache, link.
+  // What compiling took, by phase: emit, optimize, machine code, link.
   const std::vector<std::pair<std::string, double>>& milliseconds() const { return milliseconds_; }
   double total_milliseconds() const;
   const std::string& llvm_times() const { return llvm_times_; }
@@ -42,9 +41,7 @@ class CompiledStep {
   std::string llvm_times_;
 };
 
-// With a cache, code that is in it is not made again, and new code goes there.
-ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options,
-                                 const JitCache* cache = nullptr);
+ir::Result<CompiledStep> compile(const codegen::KernelProgram& program, const codegen::Options& options);
 
 // Machine code that was made before, from a cache for example.
 ir::Result<CompiledStep> link(codegen::ObjectCode object);

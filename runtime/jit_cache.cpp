@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -21,8 +23,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The file: this line, the digest of all that follows it, the key, the symbol (a line each), the object.
-constexpr std::string_view kMagic = "gradc code 2\n";
+// The file: this line, the digest of all that follows it, the key, the head (a line each), the bytes of the parts.
+constexpr std::string_view kMagic = "gradc code 3\n";
 constexpr std::string_view kEntry = ".code", kUnfinished = ".tmp";
 constexpr size_t kDigestLength = 64;
 // What one program compiles to is a few hundred KB at most.
@@ -92,6 +94,36 @@ std::optional<std::string_view> take_line(std::string_view& text) {
   return line;
 }
 
+// The head of an entry says how long each part of the bytes behind it is.
+nlohmann::json head_of(const codegen::ObjectCode& code) {
+  nlohmann::json files = nlohmann::json::array(), tables = nlohmann::json::array();
+  for (const std::vector<char>& file : code.files) files.push_back(file.size());
+  for (const codegen::InitialBytes& table : code.initial) tables.push_back({table.offset, table.bytes.size()});
+  return {{"symbol", code.symbol}, {"arena", code.arena_bytes}, {"files", files}, {"tables", tables}};
+}
+
+std::optional<codegen::ObjectCode> parse_code(const nlohmann::json& head, std::string_view bytes) {
+  codegen::ObjectCode code;
+  const auto take = [&](size_t count, auto& into) {
+    if (count > bytes.size()) return false;
+    into.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count));
+    bytes.remove_prefix(count);
+    return true;
+  };
+  code.symbol = head.at("symbol").get<std::string>();
+  code.arena_bytes = head.at("arena").get<int64_t>();
+  for (const nlohmann::json& size : head.at("files"))
+    if (!take(size.get<size_t>(), code.files.emplace_back())) return std::nullopt;
+  for (const nlohmann::json& table : head.at("tables")) {
+    codegen::InitialBytes& initial = code.initial.emplace_back();
+    initial.offset = table.at(0).get<int64_t>();
+    if (!take(table.at(1).get<size_t>(), initial.bytes)) return std::nullopt;
+    if (initial.offset < 0 || initial.offset > code.arena_bytes - std::ssize(initial.bytes)) return std::nullopt;
+  }
+  if (code.files.empty() || !bytes.empty()) return std::nullopt;
+  return code;
+}
+
 std::optional<codegen::ObjectCode> parse_entry(std::string_view text, const std::string& key) {
   if (text.substr(0, kMagic.size()) != kMagic) return std::nullopt;
   text.remove_prefix(kMagic.size());
@@ -99,23 +131,13 @@ std::optional<codegen::ObjectCode> parse_entry(std::string_view text, const std:
   if (!digest || *digest != codegen::digest(text)) return std::nullopt;
   const std::optional<std::string_view> stored_key = take_line(text);
   if (!stored_key || *stored_key != key) return std::nullopt;
-  const std::optional<std::string_view> symbol = take_line(text);
-  if (!symbol) return std::nullopt;
-  codegen::ObjectCode code;
-  code.symbol = *symbol;
-  const std::optional<std::string_view> sizes = take_line(text);
-  if (!sizes) return std::nullopt;
-  for (std::string_view rest = *sizes; !rest.empty();) {
-    size_t bytes = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), bytes);
-    if (error != std::errc() || bytes > text.size()) return std::nullopt;
-    code.files.emplace_back(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bytes));
-    text.remove_prefix(bytes);
-    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
-    if (rest.starts_with(' ')) rest.remove_prefix(1);
+  const std::optional<std::string_view> head = take_line(text);
+  if (!head) return std::nullopt;
+  try {
+    return parse_code(nlohmann::json::parse(*head), text);
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
   }
-  if (code.files.empty() || !text.empty()) return std::nullopt;
-  return code;
 }
 
 struct Entry {
@@ -201,11 +223,9 @@ std::optional<codegen::ObjectCode> JitCache::find(const std::string& key) const 
 
 void JitCache::store(const std::string& key, const codegen::ObjectCode& code) const {
   if (!make_folder(folder_)) return;
-  std::string text = fmt::format("{}\n{}\n", key, code.symbol);
-  for (const std::vector<char>& file : code.files)
-    text += fmt::format("{}{}", &file == &code.files.front() ? "" : " ", file.size());
-  text += '\n';
+  std::string text = fmt::format("{}\n{}\n", key, head_of(code).dump());
   for (const std::vector<char>& file : code.files) text.append(file.data(), file.size());
+  for (const codegen::InitialBytes& table : code.initial) text.append(table.bytes.begin(), table.bytes.end());
   const std::string head = fmt::format("{}{}\n", kMagic, codegen::digest(text));
   if (std::ssize(text) > std::min(limit_, kMostEntryBytes)) return;
   const std::string path = path_of(key);

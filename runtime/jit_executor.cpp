@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cstring>
+#include <future>
 #include <memory>
+#include <system_error>
 
 #include "ir/ensure.h"
 #include "runtime/aligned_buffer.h"
@@ -16,33 +18,62 @@ struct LoadedCode {
   CompiledStep step;
   AlignedBuffer arena;
 };
+using Loaded = ir::Result<std::shared_ptr<LoadedCode>>;
 
-}  // namespace
-
-ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std::vector<std::string>& files,
-                                              const codegen::Options& options, const Host& host) {
-  const auto start = std::chrono::steady_clock::now();
-  ir::Result<codegen::KernelProgram> program = codegen::lower(planned, files, options);
-  if (!program) return program.take_error();
-  const std::string fault = codegen::verify(*program);
-  ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*program));
-  const std::chrono::duration<double, std::milli> lowering = std::chrono::steady_clock::now() - start;
-
-  ir::Result<CompiledStep> step = compile(*program, options, host.cache ? &*host.cache : nullptr);
-  if (!step) return step.take_error();
-  CompiledExecutor executor;
-  executor.milliseconds.emplace_back("lower", lowering.count());
-  for (const auto& phase : step->milliseconds()) executor.milliseconds.push_back(phase);
-
-  executor.llvm_times = step->llvm_times();
-
-  auto code = std::make_shared<LoadedCode>(LoadedCode{std::move(*step), AlignedBuffer(program->arena_bytes)});
-  for (const codegen::InitialBytes& table : program->initial) {
-    std::memcpy(code->arena.data() + table.offset, table.bytes.data(), table.bytes.size());
+class Clock {
+ public:
+  double milliseconds() const {
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
   }
-  executor.run = [code, pool = host.pool](const StepBuffers& buffers, int64_t steps) {
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+Loaded load(codegen::ObjectCode object) {
+  AlignedBuffer arena(object.arena_bytes);
+  for (const codegen::InitialBytes& table : object.initial) {
+    std::memcpy(arena.data() + table.offset, table.bytes.data(), table.bytes.size());
+  }
+  ir::Result<CompiledStep> step = link(std::move(object));
+  if (!step) return step.take_error();
+  return std::make_shared<LoadedCode>(LoadedCode{std::move(*step), std::move(arena)});
+}
+
+// The code that is kept under the key; nothing where there is none that works.
+std::shared_ptr<LoadedCode> find_kept(const JitCache& cache, const std::string& key) {
+  std::optional<codegen::ObjectCode> stored = cache.find(key);
+  if (!stored) return nullptr;
+  Loaded loaded = load(std::move(*stored));
+  if (loaded) return *loaded;
+  cache.drop(key);
+  return nullptr;
+}
+
+Loaded make(const codegen::KernelProgram& program, const codegen::Options& options,
+            const std::optional<JitCache>& cache, const std::string& key) {
+  ir::Result<codegen::ObjectCode> object = codegen::emit_object(program, options);
+  if (!object) return object.take_error();
+  if (cache && !key.empty()) cache->store(key, *object);
+  return load(std::move(*object));
+}
+
+// On a thread of its own, or, where the system gives none, when it is asked for.
+template <typename Work>
+std::shared_future<Loaded> start(Work work) {
+  try {
+    return std::async(std::launch::async, work).share();
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, std::move(work)).share();
+  }
+}
+
+Executor executor_of(std::shared_future<Loaded> loaded, std::shared_ptr<ThreadPool> pool) {
+  return [loaded = std::move(loaded), pool = std::move(pool)](const StepBuffers& buffers, int64_t steps) -> ir::Status {
+    if (!loaded.get()) return ir::Error{loaded.get().error()};
+    LoadedCode& code = **loaded.get();
     gradc_context context = {};
-    context.arena = code->arena.data();
+    context.arena = code.arena.data();
     context.results = buffers.results;
     context.data_stride = buffers.data_stride;
     context.hyper_stride = buffers.hyper_stride;
@@ -51,10 +82,54 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
       context.parallel_for = ThreadPool::parallel_for;
       context.pool = pool.get();
     }
-    const int32_t status = code->step(buffers.state, buffers.data, buffers.hyper, steps, context);
+    const int32_t status = code.step(buffers.state, buffers.data, buffers.hyper, steps, context);
     ENSURE(status == 0, "compiled code returned " + std::to_string(status));
     return ir::success();
   };
+}
+
+std::shared_future<Loaded> ready(Loaded loaded) {
+  std::promise<Loaded> promise;
+  promise.set_value(std::move(loaded));
+  return promise.get_future().share();
+}
+
+}  // namespace
+
+ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std::vector<std::string>& files,
+                                              const codegen::Options& options, const Host& host, When when) {
+  CompiledExecutor executor;
+  std::string key;
+  if (host.cache) {
+    const Clock clock;
+    ir::Result<std::string> made = codegen::cache_key(planned, files, options);
+    if (!made) return made.take_error();
+    key = *made;
+    std::shared_ptr<LoadedCode> kept = key.empty() ? nullptr : find_kept(*host.cache, key);
+    if (kept != nullptr) {
+      executor.milliseconds.emplace_back("cache", clock.milliseconds());
+      executor.run = executor_of(ready(std::move(kept)), host.pool);
+      return executor;
+    }
+  }
+  const Clock clock;
+  ir::Result<codegen::KernelProgram> lowered = codegen::lower(planned, files, options);
+  if (!lowered) return lowered.take_error();
+  const std::string fault = codegen::verify(*lowered);
+  ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*lowered));
+  executor.milliseconds.emplace_back("lower", clock.milliseconds());
+
+  if (when == When::behind) {
+    auto program = std::make_shared<const codegen::KernelProgram>(std::move(*lowered));
+    executor.run = executor_of(
+        start([program, options, cache = host.cache, key] { return make(*program, options, cache, key); }), host.pool);
+    return executor;
+  }
+  Loaded loaded = make(*lowered, options, host.cache, key);
+  if (!loaded) return loaded.take_error();
+  for (const auto& phase : (*loaded)->step.milliseconds()) executor.milliseconds.push_back(phase);
+  executor.llvm_times = (*loaded)->step.llvm_times();
+  executor.run = executor_of(ready(std::move(loaded)), host.pool);
   return executor;
 }
 

@@ -1,5 +1,5 @@
 // From a planned function to an Executor of machine code: lower, emit, link, and the arena that the code works in.
-// Tests: tests/native/test_parity.cpp.
+// Tests: tests/native/test_parity.cpp, tests/native/test_jit_cache.cpp.
 #pragma once
 #include <memory>
 #include <optional>
@@ -18,8 +18,9 @@ namespace gradc::runtime {
 
 struct CompiledExecutor {
   Executor run;
-  std::vector<std::pair<std::string, double>> milliseconds;  // by phase: lower, then CompiledStep's
-  std::string llvm_times;                                    // see codegen::ObjectCode
+  // Spent by phase: lower, then CompiledStep's; or cache and link. Without those that a thread of its own still does.
+  std::vector<std::pair<std::string, double>> milliseconds;
+  std::string llvm_times;  // see codegen::ObjectCode
 };
 
 // What code runs on and where it is kept. Without a pool, everything runs on the calling thread.
@@ -28,8 +29,13 @@ struct Host {
   std::optional<JitCache> cache;
 };
 
-// `files` are the names that source places refer to (Module::files).
+// `behind`: the machine code is made by a thread of its own while the caller goes on; the first call waits for it.
+enum class When : uint8_t { now, behind };
+
+// `files` are the names that source places refer to (Module::files). Code that is in the host's cache is not made
+// again, and new code goes there.
 ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std::vector<std::string>& files,
-                                              const codegen::Options& options, const Host& host = {});
+                                              const codegen::Options& options, const Host& host = {},
+                                              When when = When::now);
 
 }  // namespace gradc::runtime

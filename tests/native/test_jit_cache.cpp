@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "run_compiled.h"
-#include "runtime/jit.h"
 #include "runtime/jit_cache.h"
+#include "runtime/jit_executor.h"
 #include "tests/support/read_file.h"
 
 namespace gradc {
@@ -54,14 +54,11 @@ fs::path only_entry(const std::string& folder) {
   return found;
 }
 
-codegen::KernelProgram program_of(const char* body) {
-  const ir::Func func = func_of(std::string("func @f(%a: f32[7] data) -> (y: f32[7]) {\n") + body + "  return %0\n}\n");
-  ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func), {}, {});
-  REQUIRE(program.ok());
-  return std::move(*program);
+ir::Func func_from(const char* body) {
+  return planned(func_of(std::string("func @f(%a: f32[7] data) -> (y: f32[7]) {\n") + body + "  return %0\n}\n"));
 }
 
-bool from_cache(const runtime::CompiledStep& step) { return step.milliseconds().front().first == "cache"; }
+bool from_cache(const runtime::CompiledExecutor& executor) { return executor.milliseconds.front().first == "cache"; }
 
 }  // namespace
 
@@ -189,30 +186,33 @@ TEST_CASE("jit cache: writers and readers at the same time") {
 
 TEST_CASE("jit cache: a program that was compiled before is not compiled again; another program or option is") {
   const Scratch scratch;
-  const runtime::JitCache cache(scratch.folder());
-  const codegen::KernelProgram program = program_of("  %0 = exp %a : f32[7]\n");
+  const runtime::Host host{nullptr, runtime::JitCache(scratch.folder())};
+  const ir::Func exponential = func_from("  %0 = exp %a : f32[7]\n");
   codegen::Options options;
-  const auto compiled = [&](const codegen::KernelProgram& which) {
-    ir::Result<runtime::CompiledStep> step = runtime::compile(which, options, &cache);
-    REQUIRE(step.ok());
-    return std::move(*step);
+  const auto compiled = [&](const ir::Func& func) {
+    ir::Result<runtime::CompiledExecutor> executor = runtime::compile_executor(func, {}, options, host);
+    REQUIRE(executor.ok());
+    return std::move(*executor);
   };
-  CHECK_FALSE(from_cache(compiled(program)));
-  const runtime::CompiledStep again = compiled(program);
+  alignas(64) float data[16] = {0, 1, 2, 3, 4, 5, 6};
+  const auto results_of = [&](const runtime::CompiledExecutor& executor) {
+    alignas(64) float results[16] = {}, state[16] = {};
+    runtime::StepBuffers buffers;
+    buffers.state = reinterpret_cast<std::byte*>(state);
+    buffers.data = buffers.hyper = reinterpret_cast<const std::byte*>(data);
+    buffers.results = reinterpret_cast<std::byte*>(results);
+    REQUIRE(executor.run(buffers, 1).ok());
+    return std::vector<float>(results, results + 7);
+  };
+  const runtime::CompiledExecutor first = compiled(exponential);
+  CHECK_FALSE(from_cache(first));
+  const runtime::CompiledExecutor again = compiled(exponential);
   CHECK(from_cache(again));
-  alignas(64) float data[16] = {0, 1, 2, 3, 4, 5, 6}, results[16] = {}, expected[16] = {}, state[16] = {},
-                    arena[64] = {};
-  gradc_context context{arena, results, 0, 0, 0, nullptr, nullptr};
-  REQUIRE(again(state, data, data, 1, context) == 0);
-  context.results = expected;
-  ir::Result<runtime::CompiledStep> anew = runtime::compile(program, options);
-  REQUIRE(anew.ok());
-  REQUIRE((*anew)(state, data, data, 1, context) == 0);
-  for (int i = 0; i < 7; ++i) CHECK(results[i] == expected[i]);
-  CHECK_FALSE(from_cache(compiled(program_of("  %0 = log %a : f32[7]\n"))));
+  CHECK(results_of(again) == results_of(first));
+  CHECK_FALSE(from_cache(compiled(func_from("  %0 = log %a : f32[7]\n"))));
   options.software_fma = true;
-  CHECK_FALSE(from_cache(compiled(program)));
-  CHECK(cache.summary().entries == 3);
+  CHECK_FALSE(from_cache(compiled(exponential)));
+  CHECK(host.cache->summary().entries == 3);
   // A damaged entry is compiled anew and replaced.
   options.software_fma = false;
   for (const fs::directory_entry& entry : fs::directory_iterator(scratch.folder())) {
@@ -220,8 +220,39 @@ TEST_CASE("jit cache: a program that was compiled before is not compiled again; 
     text[text.size() / 2] = static_cast<char>(text[text.size() / 2] ^ 64);
     write_all(entry.path(), text);
   }
-  CHECK_FALSE(from_cache(compiled(program)));
-  CHECK(from_cache(compiled(program)));
+  CHECK_FALSE(from_cache(compiled(exponential)));
+  CHECK(from_cache(compiled(exponential)));
+}
+
+TEST_CASE("jit cache: tables that the code reads come back with it") {
+  const Scratch scratch;
+  const runtime::JitCache cache(scratch.folder());
+  codegen::ObjectCode code = some_code("object");
+  code.arena_bytes = 192;
+  code.initial = {{64, {1, 2, 3}}, {128, {4}}};
+  cache.store(key_of("a"), code);
+  const std::optional<codegen::ObjectCode> found = cache.find(key_of("a"));
+  REQUIRE(found.has_value());
+  CHECK(found->arena_bytes == 192);
+  REQUIRE(found->initial.size() == 2);
+  CHECK(found->initial[1].offset == 128);
+  CHECK(found->initial[0].bytes == code.initial[0].bytes);
+  code.initial[1].offset = 192;  // behind the end
+  cache.store(key_of("b"), code);
+  CHECK_FALSE(cache.find(key_of("b")).has_value());
+}
+
+TEST_CASE("code that a thread makes behind the caller is waited for") {
+  const ir::Func func = func_from("  %0 = exp %a : f32[7]\n");
+  ir::Result<runtime::CompiledExecutor> executor = runtime::compile_executor(func, {}, {}, {}, runtime::When::behind);
+  REQUIRE(executor.ok());
+  alignas(64) float data[16] = {0, 1}, results[16] = {}, state[16] = {};
+  runtime::StepBuffers buffers;
+  buffers.state = reinterpret_cast<std::byte*>(state);
+  buffers.data = buffers.hyper = reinterpret_cast<const std::byte*>(data);
+  buffers.results = reinterpret_cast<std::byte*>(results);
+  REQUIRE(executor->run(buffers, 1).ok());
+  CHECK(results[0] == 1.0f);
 }
 
 }  // namespace gradc
