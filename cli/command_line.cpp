@@ -234,7 +234,7 @@ void add_compile(CLI::App& app, std::function<Command()>& chosen) {
   const auto [command, words] =
       add_command<CompileWords>(app, chosen, "compile", "Print the program at one stage of its way to machine code",
                                 "  gradc compile examples/adder.grad --emit ir\n"
-                                "  gradc compile examples/adder.grad --emit kernel\n"
+                                "  gradc compile examples/adder.grad --emit kernel --explain\n"
                                 "  gradc compile examples/adder.grad --emit asm -o adder.s\n");
   add_spec(command, words->spec, true);
   command
@@ -245,6 +245,7 @@ void add_compile(CLI::App& app, std::function<Command()>& chosen) {
       ->check(one_of(
           {"ast", "ir", "grad", "step", "opt", "ordered", "fused", "memory", "kernel", "llvm", "llvm-opt", "asm"}));
   command->add_option("-o,--output", words->output, "write to this file instead of standard output")->type_name("FILE");
+  command->add_flag("--explain", words->explain, "with --emit kernel: say why each kernel has its schedule");
   add_passes(command, words->passes);
   add_optimize(command, words->passes);
   add_stop_after(command, words->passes);

@@ -78,6 +78,7 @@ struct CompileWords {
   CodeWords code;
   std::string emit;
   std::string output;
+  bool explain = false;
 };
 struct BenchWords {
   SpecWords spec;

@@ -24,7 +24,8 @@ int write_output(const std::string& text, const std::string& path) {
 
 // Kernel IR, LLVM IR or assembly of one planned function.
 ir::Result<std::string> emit_code(const ir::Func& planned, const ir::Module& module, const CompileWords& words) {
-  const codegen::Options options = code_options(words.code);
+  codegen::Options options = code_options(words.code);
+  options.explain = words.explain;
   ir::Result<codegen::KernelProgram> program = codegen::lower(planned, module.files, options);
   if (!program) return program.take_error();
   if (words.emit == "kernel") return codegen::print(*program);
@@ -37,6 +38,7 @@ ir::Result<std::string> emit_code(const ir::Func& planned, const ir::Module& mod
 }  // namespace
 
 int compile(const CompileWords& words) {
+  if (words.explain && words.emit != "kernel") return fail_usage("--explain goes with --emit kernel");
   PhaseClock clock(words.passes);
   const Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;

@@ -49,8 +49,8 @@ std::string digest(std::string_view text) {
 ir::Result<std::string> cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options) {
   // By name, so that an option that is added does not compile before it is part of the key. `cpu` is part of the
   // target.
-  const auto& [opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns, time_llvm, compile_threads,
-               cpu] = options;
+  const auto& [opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns, time_llvm, explain,
+               compile_threads, cpu] = options;
   ir::Result<std::string> target = target_text(options);
   if (!target) return target.take_error();
   const std::string build = build_id();

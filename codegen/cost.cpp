@@ -1,7 +1,10 @@
 #include "codegen/cost.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <optional>
 
 #include "codegen/cache.h"
@@ -265,12 +268,19 @@ std::vector<Part> parts_of(int64_t extent, int64_t width, int32_t tile) {
 class Search {
  public:
   Search(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits)
-      : kernel_(kernel), nest_(nest), limits_(limits), none_(nest.loops.size()) {
+      : kernel_(kernel),
+        nest_(nest),
+        limits_(limits),
+        none_(nest.loops.size()),
+        least_(none_ + 1, std::numeric_limits<double>::infinity()) {
     for (int32_t loop : nest.loops) iterations_ *= static_cast<double>(kernel.loops[at(loop)].extent);
     walk(
         kernel, nest.body, [](NodeId) {},
         [&](int32_t id) { lanes_ = lanes_ || kernel.loops[at(id)].kind == LoopKind::lanes; });
   }
+
+  // The least cost of a plan with this vector axis that was met; without its waiting where that could not matter.
+  const std::vector<double>& least() const { return least_; }
 
   NestPlan run() {
     try_vector(none_);
@@ -357,8 +367,14 @@ class Search {
 
   // The waiting takes most of the search's time, and what costs too much without it need not be asked for it.
   void consider(const Body& body, NestPlan plan, int64_t width, int64_t columns, int64_t rows) {
-    if (found_ && plan.cost >= best_.cost) return;
-    plan.cost += waiting(body, plan.vector, plan.column, plan.row, width, columns, rows);
+    double& least = least_[plan.vector];
+    if (found_ && plan.cost >= best_.cost) {
+      least = std::min(least, plan.cost);
+      return;
+    }
+    plan.waiting = waiting(body, plan.vector, plan.column, plan.row, width, columns, rows);
+    plan.cost += plan.waiting;
+    least = std::min(least, plan.cost);
     if (!found_ || plan.cost < best_.cost) best_ = plan;
     found_ = true;
   }
@@ -369,6 +385,7 @@ class Search {
   size_t none_;
   double iterations_ = 1;
   bool lanes_ = false, found_ = false;
+  std::vector<double> least_;
   NestPlan best_;
 };
 
@@ -376,6 +393,34 @@ class Search {
 
 NestPlan best_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits) {
   return Search(kernel, nest, limits).run();
+}
+
+std::vector<std::string> explain_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits) {
+  Search search(kernel, nest, limits);
+  const NestPlan plan = search.run();
+  const size_t none = nest.loops.size();
+  const auto name = [&](size_t position) { return kernel.axes[at(kernel.loops[at(nest.loops[position])].axis)].name; };
+  const auto vectors = [&](size_t position) {
+    return position == none ? plan.lanes ? std::string("vectors along the lanes of the sum") : std::string("no vectors")
+                            : fmt::format("vectors along {}", name(position));
+  };
+  std::string chosen = vectors(plan.vector);
+  if (plan.columns > 1 || plan.rows > 1) {
+    chosen += ", a tile in registers of";
+    if (plan.row != none)
+      chosen += fmt::format(" {} of {}{}", plan.rows, name(plan.row), plan.column == none ? "" : " by");
+    if (plan.column != none) {
+      chosen +=
+          fmt::format(" {} {}of {}", plan.columns, plan.column == plan.vector ? "vectors " : "", name(plan.column));
+    }
+  }
+  std::vector<std::string> lines = {fmt::format("{}: {:.4g} instructions estimated, {:.4g} of them waiting for memory",
+                                                chosen, plan.cost, plan.waiting)};
+  for (size_t position = 0; position <= none; ++position) {
+    if (position == plan.vector || search.least()[position] == std::numeric_limits<double>::infinity()) continue;
+    lines.push_back(fmt::format("otherwise {}: at least {:.4g}", vectors(position), search.least()[position]));
+  }
+  return lines;
 }
 
 }  // namespace gradc::codegen

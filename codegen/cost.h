@@ -13,8 +13,12 @@ struct NestPlan {
   size_t column = 0, row = 0;     // the axes of the register tile; the column is the vector axis where there is one
   int32_t columns = 1, rows = 1;  // of the tile, in vectors and iterations
   bool lanes = false;
-  double cost = 0;  // of the whole nest
+  double cost = 0;     // of the whole nest
+  double waiting = 0;  // the part of it that is waiting for memory
 };
 NestPlan best_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
+
+// The plan in words, with its cost and that of the best plan for every other choice of the vector axis.
+std::vector<std::string> explain_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
 
 }  // namespace gradc::codegen

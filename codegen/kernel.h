@@ -121,6 +121,7 @@ struct Kernel {
   std::vector<Loop> loops;
   Block body;
   ir::SourceLocation location;
+  std::vector<std::string> reasons;  // of its schedule, a line each; with Options::explain
 
   int32_t add_axis(std::string name, int64_t extent, NodeId node = kNoNode);
   bool is_dynamic(const Affine& index) const;
@@ -165,6 +166,7 @@ struct KernelProgram {
   std::vector<Kernel> kernels;
   int64_t arena_bytes = 0;
   std::vector<InitialBytes> initial;
+  std::vector<std::string> reasons;  // of what holds for all kernels
   // The whole step is one straight line; state and arena live in registers across steps. Every loop is unrolled.
   bool resident = false;
 };

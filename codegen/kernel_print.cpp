@@ -17,6 +17,7 @@ class Printer {
     line("kernels @{}, arena {} bytes{} {{", program_.name, program_.arena_bytes,
          program_.resident ? ", resident" : "");
     ++depth_;
+    for (const std::string& reason : program_.reasons) line("# {}", reason);
     for (const Buffer& buffer : program_.buffers) {
       line("buffer {} = {} + {} : {}{}", buffer.name, ir::space_name(buffer.storage.space), buffer.storage.offset,
            ir::to_string(ir::Type{buffer.dtype, buffer.shape}), layout(buffer));
@@ -29,6 +30,7 @@ class Printer {
       next_ = 0;
       line("kernel {} {{{}", i, place(kernel_->location));
       ++depth_;
+      for (const std::string& reason : kernel_->reasons) line("# {}", reason);
       print(kernel_->body);
       --depth_;
       line("}}");

@@ -1,5 +1,7 @@
 #include "codegen/parts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "codegen/schedule.h"
@@ -71,6 +73,10 @@ void choose_parts(KernelProgram& program, const Options& options, const TargetIn
   for (Kernel& kernel : program.kernels) {
     const double nanoseconds =
         instructions(kernel, kernel.body, target.vector_floats, false) / kInstructionsPerNanosecond;
+    if (options.explain) {
+      kernel.reasons.push_back(fmt::format("about {:.3g} us on one core, {} to hand over to others", nanoseconds / 1e3,
+                                           nanoseconds < least ? "too little" : "enough"));
+    }
     if (nanoseconds < least) continue;
     int32_t best = -1;
     // What stands around the loop is done by every part, so an outer loop is better.

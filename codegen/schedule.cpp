@@ -117,8 +117,12 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
 
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
   const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
-                              target.vector_floats, options.unroll ? target.vector_registers : 0};
-  if (options.unroll && make_resident(program, limits)) return;
+                              target.vector_floats, options.unroll ? target.vector_registers : 0, options.explain};
+  if (options.unroll && make_resident(program, limits)) {
+    if (options.explain)
+      program.reasons.push_back("the whole step is so short that it is one straight line, its state in registers");
+    return;
+  }
   if (limits.width > 1) {
     KernelCosts costs(limits);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);

@@ -24,6 +24,7 @@ struct ScheduleLimits {
   int width = 1;            // iterations in a vector
   int register_floats = 1;  // of the processor
   int registers = 0;        // that hold vectors; 0: no tiles
+  bool explain = false;     // fill Kernel::reasons
 };
 
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target);

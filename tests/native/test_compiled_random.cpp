@@ -8,7 +8,7 @@ namespace gradc {
 
 TEST_CASE("compiled: random graphs") {
   constexpr uint64_t kGraphs = 2000;
-  constexpr int kWidths[] = {0, 1, 4, 8, 16};
+  constexpr int kWidths[] = {0, 1, 4, 8, 16}, kThreads[] = {1, 1, 2, 3, 8};
   for (uint64_t seed = 1; seed <= kGraphs; ++seed) {
     const tests::RandomGraph graph = tests::random_graph(seed);
     CAPTURE(seed);
@@ -18,8 +18,10 @@ TEST_CASE("compiled: random graphs") {
     options.opt_level = seed % 7 == 0 ? 0 : 2;
     options.debug_info = seed % 11 == 0;
     options.software_fma = seed % 13 == 0;
+    const int threads = kThreads[seed / 5 % 5];
+    if (threads > 1) options.parallel_ns = 0;  // even the smallest kernel is dealt out
     check_compiled(seed % 4 == 0 ? planned_apart(graph.func) : planned(graph.func), graph.arguments, options,
-                   seed % 8 == 0 ? 2 : 1);
+                   seed % 8 == 0 ? 2 : 1, threads);
   }
 }
 

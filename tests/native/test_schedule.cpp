@@ -202,4 +202,25 @@ TEST_CASE("schedule: the widest axis of a tiny program fills vectors, in sums to
   CHECK(contains(text, "parallel i0 in 2, unroll {"));
 }
 
+TEST_CASE("schedule: reasons are printed where they are asked for, and change nothing") {
+  const ir::Func plan = planned(func_of(R"(func @f(%x: f32[64,96] data, %w: f32[96,128] parameter) -> (y: f32[64,128]) {
+  %0 = contract %x, %w {"bi,io->bo", order = seq} : f32[64,128]
+  return %0
+}
+)"));
+  codegen::Options options;
+  const ir::Result<codegen::KernelProgram> plain = codegen::lower(plan, {}, options);
+  options.explain = true;
+  ir::Result<codegen::KernelProgram> explained = codegen::lower(plan, {}, options);
+  REQUIRE(plain.ok());
+  REQUIRE(explained.ok());
+  const std::string text = codegen::print(*explained);
+  for (const char* part :
+       {"# vectors along ", " instructions estimated, ", "# otherwise no vectors: at least ", "us on one core"})
+    CHECK(text.find(part) != std::string::npos);
+  CHECK(codegen::print(*plain).find('#') == std::string::npos);
+  for (codegen::Kernel& kernel : explained->kernels) kernel.reasons.clear();
+  CHECK(codegen::print(*explained) == codegen::print(*plain));
+}
+
 }  // namespace gradc
