@@ -2,6 +2,7 @@
 // by a kernel of their own just before their reader (schedule.h). Arena tensors need that rarely: layout.cpp gives them
 // the right order from the start.
 #include <algorithm>
+#include <optional>
 
 #include "codegen/element_builder.h"
 #include "codegen/layout.h"
@@ -53,7 +54,6 @@ class Packing {
     int32_t source, packed;
     Layout layout;
     bool valid;
-    size_t first, last;  // kernels that need it
   };
 
   void pack_for(Kernel& kernel) {
@@ -73,7 +73,7 @@ class Packing {
     if (operands.empty()) return;
     choose(kernel, operands);
     for (const Operand& operand : operands)
-      if (operand.layout != program_.buffers[at(operand.buffer)].layout) use_copy(kernel, operand, operands.size());
+      if (operand.layout != program_.buffers[at(operand.buffer)].layout) use_copy(kernel, operand);
   }
 
   // Empty where one of them is at an index that is computed, or the kernel stores to the same bytes.
@@ -134,7 +134,7 @@ class Packing {
     return nullptr;
   }
 
-  void use_copy(Kernel& kernel, const Operand& operand, size_t operands) {
+  void use_copy(Kernel& kernel, const Operand& operand) {
     Copy* copy = find_copy(operand.buffer, operand.layout);
     if (copy == nullptr) {
       Buffer packed = program_.buffers[at(operand.buffer)];
@@ -142,12 +142,10 @@ class Packing {
       packed.layout = operand.layout;
       program_.buffers.push_back(std::move(packed));
       const int32_t target = static_cast<int32_t>(program_.buffers.size() - 1);
-      copies_.push_back({operand.buffer, target, operand.layout, true, program_.kernels.size(), 0});
+      copies_.push_back({operand.buffer, target, operand.layout, true});
       copy = &copies_.back();
       program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
     }
-    // Copies of the kernel's other operands may come between.
-    copy->last = program_.kernels.size() + operands;
     for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
   }
 
@@ -160,24 +158,70 @@ class Packing {
     }
   }
 
-  // Behind all else in the arena; copies that are not needed at the same time may share bytes.
-  void place_copies() {
-    const int64_t start = (program_.arena_bytes + kAlignment - 1) / kAlignment * kAlignment;
-    for (size_t i = 0; i < copies_.size(); ++i) {
-      Buffer& packed = program_.buffers[at(copies_[i].packed)];
-      packed.storage = {ir::Space::arena, start};
-      bool moved = true;
-      while (moved) {
-        moved = false;
-        for (size_t k = 0; k < i; ++k) {
-          const Buffer& other = program_.buffers[at(copies_[k].packed)];
-          const bool together = copies_[k].first <= copies_[i].last && copies_[i].first <= copies_[k].last;
-          if (!together || !overlap(packed, other)) continue;
-          packed.storage.offset = (other.storage.offset + other.bytes() + kAlignment - 1) / kAlignment * kAlignment;
-          moved = true;
-        }
+  // The kernels between which a buffer's bytes must stay.
+  struct Range {
+    size_t first = SIZE_MAX, last = 0;
+    bool stored = false;
+    bool meets(const Range& other) const { return first <= other.last && other.first <= last; }
+  };
+
+  std::vector<Range> ranges() const {
+    std::vector<Range> ranges(program_.buffers.size());
+    for (size_t k = 0; k < program_.kernels.size(); ++k) {
+      for (const Node& node : program_.kernels[k].nodes) {
+        if (node.buffer < 0) continue;
+        Range& range = ranges[at(node.buffer)];
+        range.first = std::min(range.first, k);
+        range.last = std::max(range.last, k);
+        range.stored = range.stored || node.kind == NodeKind::store;
       }
-      program_.arena_bytes = std::max(program_.arena_bytes, packed.storage.offset + packed.bytes());
+    }
+    // What nobody stores is another view of bytes that are stored under another name, or a table of the host's.
+    std::vector<Range> whole = ranges;
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      if (ranges[i].stored || ranges[i].first == SIZE_MAX) continue;
+      std::optional<size_t> made;
+      for (size_t k = 0; k < ranges.size(); ++k) {
+        const bool before = ranges[k].stored && ranges[k].first <= ranges[i].first;
+        if (before && overlap(program_.buffers[i], program_.buffers[k]))
+          made = std::max(made.value_or(0), ranges[k].first);
+      }
+      whole[i].first = made.value_or(0);
+      if (!made) whole[i].last = program_.kernels.size();
+    }
+    return whole;
+  }
+
+  // Each in the first gap of the arena that nothing needs while the copy is needed, the largest first.
+  void place_copies() {
+    const std::vector<Range> needed = ranges();
+    std::vector<size_t> order, placed;
+    for (const Copy& copy : copies_) order.push_back(at(copy.packed));
+    for (size_t i = 0; i < program_.buffers.size(); ++i) {
+      const bool is_copy = std::find(order.begin(), order.end(), i) != order.end();
+      if (!is_copy && program_.buffers[i].storage.space == ir::Space::arena) placed.push_back(i);
+    }
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+      const int64_t bytes_a = program_.buffers[a].bytes(), bytes_b = program_.buffers[b].bytes();
+      return bytes_a != bytes_b ? bytes_a > bytes_b : a < b;
+    });
+    for (size_t i : order) {
+      Buffer& copy = program_.buffers[i];
+      std::vector<std::pair<int64_t, int64_t>> busy;  // begin, end
+      for (size_t other : placed) {
+        const Buffer& buffer = program_.buffers[other];
+        if (needed[i].meets(needed[other]))
+          busy.emplace_back(buffer.storage.offset, buffer.storage.offset + buffer.bytes());
+      }
+      std::sort(busy.begin(), busy.end());
+      int64_t offset = 0;
+      for (const auto& [begin, end] : busy) {
+        if (begin - offset >= copy.bytes()) break;
+        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
+      }
+      copy.storage = {ir::Space::arena, offset};
+      program_.arena_bytes = std::max(program_.arena_bytes, offset + copy.bytes());
+      placed.push_back(i);
     }
   }
 
