@@ -33,6 +33,7 @@ STEPS = [
         0,
     ),
     ("LeNet-5, Adam, batch 64", spec("lenet"), {"BATCH": 64}, {"lenet": True, "batch": 64, "loss": "cross_entropy", "optimizer": "adam"}, 0),
+    ("GPT of 4 layers, AdamW, batch 12", spec("gpt"), {}, {"gpt": True, "batch": 12, "loss": "cross_entropy", "optimizer": "adamw", "clip": 1}, 0),
 ]
 
 # name, spec, constants, (M, N, K): gradc's time is that of the kernel that computes this product in a training step.
