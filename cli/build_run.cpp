@@ -112,6 +112,16 @@ ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compi
   return std::move(compiled->run);
 }
 
+std::vector<std::string> layer_states(const frontend::Program& program) {
+  const ir::Func* init = program.module.find(program.run + ".init");
+  ENSURE(init != nullptr, "no @" + program.run + ".init");
+  std::vector<std::string> names;
+  for (const ir::FuncResult& result : init->results) {
+    if (runtime::is_layer_state(result.name)) names.push_back(result.name);
+  }
+  return names;
+}
+
 runtime::NamedNumbers settings_of(const frontend::Program& program) {
   runtime::NamedNumbers numbers;
   for (const frontend::Setting& setting : program.settings) numbers.emplace_back(setting.name, setting.value);

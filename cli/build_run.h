@@ -43,6 +43,9 @@ ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compi
 // The threads and the cache that the words ask for. The error is one of the environment's variables.
 ir::Result<runtime::Host> make_host(const TrainWords& words);
 
+// The names of the states of all layers, those that only training reads among them.
+std::vector<std::string> layer_states(const frontend::Program& program);
+
 runtime::NamedNumbers settings_of(const frontend::Program& program);
 
 // The scalars that @RUN.predict takes, computed by @RUN.hyper as at the first step.

@@ -103,7 +103,7 @@ ir::Result<TextModel> TextModel::make(const frontend::Program& program, const Ge
   const runtime::Layout layout = runtime::layout_of(*func);
   runtime::State state(layout.state, layout.state_bytes, program.seed);
   if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();
-  if (ir::Status status = runtime::load_weights(state, words.weights, program.model); !status) {
+  if (ir::Status status = runtime::load_weights(state, words.weights, program.model, layer_states(program)); !status) {
     return status.take_error();
   }
   TextModel model(std::move(*run), layout, std::move(state));

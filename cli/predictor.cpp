@@ -24,7 +24,8 @@ ir::Result<Predictor> Predictor::make(frontend::Program program) {
 }
 
 ir::Status Predictor::load_weights(const std::string& path) {
-  if (ir::Status status = runtime::load_weights(state_, path, program_.model); !status) return status;
+  if (ir::Status status = runtime::load_weights(state_, path, program_.model, layer_states(program_)); !status)
+    return status;
   return check_vocabulary(program_, path);
 }
 

@@ -101,20 +101,32 @@ Target& Elaborator::make_target(Target::Kind kind, int64_t batch) {
 }
 
 void Elaborator::read_overrides() {
-  std::vector<std::string> constants;
-  for (const auto& [key, definition] : spec_.files[static_cast<size_t>(spec_.main)].own) {
-    if (definition->kind == DefinitionKind::constant) constants.push_back(key.second);
+  // Those of the file, and of the files that it imports where it has none of the name.
+  std::multimap<std::string, const Definition*> constants;
+  std::vector<std::string> names;
+  const auto add = [&](const SpecFile& file) {
+    for (const auto& [key, definition] : file.own) {
+      if (definition->kind == DefinitionKind::constant) constants.emplace(key.second, definition);
+    }
+  };
+  const SpecFile& main = spec_.files[static_cast<size_t>(spec_.main)];
+  add(main);
+  const std::multimap<std::string, const Definition*> own = constants;
+  for (const SpecFile& file : spec_.files) {
+    if (&file != &main && !file.library) add(file);
   }
+  for (const auto& [name, definition] : constants) names.push_back(name);
   for (const auto& [name, text] : overrides_.constants) {
     const std::optional<Scalar> value = read_number(text);
     if (!value) {
       diagnostics_.error({}, fmt::format("-D {}={}: `{}` is not a number", name, text, text));
-    } else if (std::find(constants.begin(), constants.end(), name) == constants.end()) {
+    } else if (constants.count(name) == 0) {
       auto& message = diagnostics_.error({}, fmt::format("-D {}: the spec has no const `{}`", name, name));
-      const std::string nearest = ir::nearest_name(name, constants);
+      const std::string nearest = ir::nearest_name(name, names);
       if (!nearest.empty()) message.help(fmt::format("did you mean `{}`?", nearest));
     } else {
-      defined_[name] = *value;
+      const auto [first, last] = own.count(name) > 0 ? own.equal_range(name) : constants.equal_range(name);
+      for (auto at = first; at != last; ++at) defined_[at->second] = *value;
     }
   }
   for (const auto& [name, text] : overrides_.settings) {

@@ -379,12 +379,13 @@ Value Elaborator::power(const Value& base, const Value& exponent, const Expr* at
   const bool whole = n && n->known() && std::trunc(n->value) == n->value && std::fabs(n->value) <= 1024;
   if (n && n->known() && n->value == 0.5) return unary(Op::sqrt, cast(*tensor, DType::f32), at);
   if (!whole) return apply_binary(Op::pow, base, exponent, at);
-  if (n->value == 0) return integer_scalar(1);
   ir::Builder& builder = context_.target->builder();
   builder.at(at->location);
   if (n->value < 0) tensor = cast(*tensor, DType::f32);
   tensor->limit = 0;
+  tensor->zero = tensor->zero && n->value > 0;
   Tensor result = *tensor, square = *tensor;
+  if (n->value == 0) result.id = builder.constant_like(1, result.id);
   bool first = true;
   for (auto rest = static_cast<int64_t>(std::fabs(n->value)); rest > 0;) {
     if (rest & 1) {

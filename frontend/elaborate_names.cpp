@@ -118,8 +118,8 @@ Value Elaborator::constant_value(const Definition* definition) {
   context_ = saved;
   constants_open_.erase(definition);
   const auto* scalar = std::get_if<Scalar>(&value);
-  const auto overridden = defined_.find(definition->name.text);
-  if (overridden != defined_.end() && definition->location.file == spec_.main) {
+  const auto overridden = defined_.find(definition);
+  if (overridden != defined_.end()) {
     if (scalar && scalar->kind != overridden->second.kind &&
         !(scalar->kind == Scalar::Kind::real && overridden->second.is_integer())) {
       error({}, fmt::format("-D {}: the constant is {}, the new value is {}", definition->name.text, describe(value),

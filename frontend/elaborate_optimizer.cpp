@@ -91,13 +91,15 @@ void Elaborator::elaborate_optimizer() {
   context_ = saved;
   if (diagnostics_.has_errors() || !good) return;
 
-  bool changed = false;
   for (size_t k = 0; k < scopes.size(); ++k) {
-    const Tensor& p = std::get<Tensor>(scopes[k].names.at(names[0].text).value);
-    changed = changed || p.id != std::get<Tensor>(scopes[k].names.at("old " + names[0].text).value).id;
-    target.result(parameter_order_[k], p.id);
+    target.result(parameter_order_[k], std::get<Tensor>(scopes[k].names.at(names[0].text).value).id);
   }
-  if (!changed) {
+  // By the text: with a rate of 0 the new value is the old one, which is what was asked for.
+  const std::vector<const Statement*>& lines = optimizer->body->statements;
+  const bool changes = std::any_of(lines.begin(), lines.end(), [&](const Statement* line) {
+    return line->kind == StatementKind::assign && line->names[0].text == names[0].text;
+  });
+  if (!changes) {
     error(optimizer->name.location,
           fmt::format("optimizer `{}` never changes the parameter `{}`", optimizer->name.text, names[0].text))
         .help(fmt::format("write `{} <- {} - ...`", names[0].text, names[0].text));

@@ -307,8 +307,8 @@ class Elaborator {
   const Definition* train_ = nullptr;
   std::map<std::string, const TrainItem*> items_;
 
-  std::map<std::string, Scalar> defined_;  // -D
-  std::map<std::string, double> set_;      // --set
+  std::map<const Definition*, Scalar> defined_;  // -D
+  std::map<std::string, double> set_;            // --set
   std::set<std::string> set_used_;
   ScalarGraph scalars_;
   std::map<std::string, size_t> setting_index_;

@@ -23,17 +23,22 @@ std::string join(const std::vector<std::string>& words) {
   return text.empty() ? "nothing" : text;
 }
 
+// What belongs to the model: its parameters, and the states of its layers.
+bool is_of_model(const Slot& slot) { return slot.role == ir::Role::parameter || is_layer_state(slot.name); }
+
 // The sentence that lists both sides where the names differ; empty where they fit.
-std::string compare_names(const State& state, const SafetensorsReader& reader, std::string_view model) {
+std::string compare_names(const State& state, const SafetensorsReader& reader, std::string_view model,
+                          const std::vector<std::string>& elsewhere) {
   std::vector<std::string> missing, extra;
   for (const Slot& slot : state.slots()) {
-    if (slot.role == ir::Role::parameter && reader.find(slot.name) == nullptr) {
+    if (is_of_model(slot) && reader.find(slot.name) == nullptr) {
       missing.push_back(fmt::format("{} {}", slot.name, ir::to_string(slot.type)));
     }
   }
   for (const StoredTensor& tensor : reader.tensors()) {
     const Slot* slot = find_slot(state.slots(), tensor.name);
-    if (slot == nullptr && !ends_with_batch_counter(tensor.name)) extra.push_back(to_string(tensor));
+    const bool known = std::find(elsewhere.begin(), elsewhere.end(), tensor.name) != elsewhere.end();
+    if (slot == nullptr && !known && !ends_with_batch_counter(tensor.name)) extra.push_back(to_string(tensor));
   }
   if (missing.empty() && extra.empty()) return {};
   return fmt::format("{}: the names are not those of model `{}`\n  only in the model: {}\n  only in the file: {}",
@@ -126,10 +131,14 @@ std::string find_not_finite(const State& state) {
   return {};
 }
 
-ir::Status load_weights(State& state, const std::string& path, std::string_view model) {
+bool is_layer_state(std::string_view name) { return !name.starts_with("optimizer.") && !name.starts_with("loss."); }
+
+ir::Status load_weights(State& state, const std::string& path, std::string_view model,
+                        const std::vector<std::string>& elsewhere) {
   ir::Result<SafetensorsReader> reader = SafetensorsReader::open(path);
   if (!reader) return reader.take_error();
-  if (std::string problem = compare_names(state, *reader, model); !problem.empty()) return ir::Error{problem};
+  if (std::string problem = compare_names(state, *reader, model, elsewhere); !problem.empty())
+    return ir::Error{problem};
   std::vector<std::pair<const Slot*, std::vector<float>>> loaded;
   for (const Slot& slot : state.slots()) {
     const StoredTensor* stored = reader->find(slot.name);
@@ -153,7 +162,7 @@ ir::Status save_weights(const State& state, const std::string& path,
                         const std::map<std::string, std::string>& metadata) {
   std::vector<TensorToStore> tensors;
   for (const Slot& slot : state.slots()) {
-    if (slot.role == ir::Role::parameter) tensors.push_back({slot.name, slot.type.shape, state.elements(slot)});
+    if (is_of_model(slot)) tensors.push_back({slot.name, slot.type.shape, state.elements(slot)});
   }
   return write_safetensors(path, std::move(tensors), metadata);
 }

@@ -58,10 +58,14 @@ ir::Status initialize(State& state, const ir::Func& init);
 // The name of the first parameter that has an element which is not finite, or "".
 std::string find_not_finite(const State& state);
 
-// Parameters by name from a safetensors file. Names and shapes must be exactly the state's parameters (layer states may
-// be absent); what else PyTorch stores (`num_batches_tracked`) is passed over. On error nothing has changed. `model` is
-// for the message.
-ir::Status load_weights(State& state, const std::string& path, std::string_view model);
+// Whether a state of this name is a layer's; else it is the optimizer's or the loss's.
+bool is_layer_state(std::string_view name);
+
+// Parameters and layer states by name from a safetensors file. Names and shapes must be exactly those of the state;
+// what else PyTorch stores (`num_batches_tracked`) and what `elsewhere` names (states that only training reads) is
+// passed over. On error nothing has changed. `model` is for the message.
+ir::Status load_weights(State& state, const std::string& path, std::string_view model,
+                        const std::vector<std::string>& elsewhere = {});
 ir::Status save_weights(const State& state, const std::string& path,
                         const std::map<std::string, std::string>& metadata = {});
 

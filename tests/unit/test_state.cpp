@@ -14,11 +14,12 @@ using namespace gradc::runtime;
 
 namespace {
 
-const char* const kStep = R"(func @s(%weight: f32[2] parameter at state+0, %v: f32[2] state at state+64,
-  %x: f32[1,2] data at data+0, %lr: f32[] hyper at hyper+4) -> (weight: f32[2], v: f32[2], loss: f32[]) {
-  %0 = add %weight, %v : f32[2] kernel 0 at state+0
+const char* const kStep =
+    R"(func @s(%weight: f32[2] parameter at state+0, %optimizer.v: f32[2] state at state+64, %norm.mean: f32[2] state at state+128,
+  %x: f32[1,2] data at data+0, %lr: f32[] hyper at hyper+4) -> (weight: f32[2], optimizer.v: f32[2], norm.mean: f32[2], loss: f32[]) {
+  %0 = add %weight, %optimizer.v : f32[2] kernel 0 at state+0
   %1 = reduce %0 {sum, axes = [0]} : f32[] kernel 0 at result+8
-  return %0, %v, %1
+  return %0, %optimizer.v, %norm.mean, %1
 }
 )";
 
@@ -76,11 +77,13 @@ TEST_CASE("weights: saved and loaded by name") {
   State state = make_state();
   state.elements(state.slots()[0])[1] = 1.5f;
   state.elements(state.slots()[1])[0] = 9;
+  state.elements(state.slots()[2])[0] = 3;
   REQUIRE(save_weights(state, path));
   State other = make_state();
   REQUIRE(load_weights(other, path, "m"));
   CHECK(other.elements(other.slots()[0])[1] == 1.5f);
   CHECK(other.elements(other.slots()[1])[0] == 0);  // optimizer states are no weights
+  CHECK(other.elements(other.slots()[2])[0] == 3);  // the states of layers are
 }
 
 TEST_CASE("weights: names and shapes that do not fit, and what is passed over") {
@@ -88,9 +91,10 @@ TEST_CASE("weights: names and shapes that do not fit, and what is passed over") 
   const std::string path = folder.path("w.safetensors");
   const float numbers[6] = {1, 2, 3, 4, 5, 6};
   State state = make_state();
-  const auto load = [&](std::vector<TensorToStore> tensors) {
+  const auto load = [&](std::vector<TensorToStore> tensors, bool with_state = true) {
+    if (with_state) tensors.push_back({"norm.mean", {2}, numbers});
     REQUIRE(write_safetensors(path, std::move(tensors)));
-    const ir::Status status = load_weights(state, path, "m");
+    const ir::Status status = load_weights(state, path, "m", {"norm.largest"});
     return status ? "accepted" : status.error().substr(path.size() + 2);
   };
   CHECK(
@@ -99,11 +103,14 @@ TEST_CASE("weights: names and shapes that do not fit, and what is passed over") 
       "fc.weight F32[2]");
   CHECK(load({}) ==
         "the names are not those of model `m`\n  only in the model: weight f32[2]\n  only in the file: nothing");
+  CHECK(load({{"weight", {2}, numbers}}, false) ==
+        "the names are not those of model `m`\n  only in the model: norm.mean f32[2]\n  only in the file: nothing");
   CHECK(load({{"weight", {2}, numbers}, {"scale", {}, numbers}}) ==
         "the names are not those of model `m`\n  only in the model: nothing\n  only in the file: scale F32[]");
   CHECK(load({{"weight", {3}, numbers}}) == "`weight` has another shape in the file: F32[3]; model `m` has f32[2]");
   CHECK(state.elements(state.slots()[0])[0] == 0);
   CHECK(load({{"weight", {2}, numbers}, {"norm.num_batches_tracked", {}, numbers}}) == "accepted");
+  CHECK(load({{"weight", {2}, numbers}, {"norm.largest", {}, numbers}}) == "accepted");
   CHECK(state.elements(state.slots()[0])[0] == 1);
 }
 
