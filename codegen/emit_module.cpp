@@ -76,9 +76,10 @@ constexpr size_t index_of(ir::Space space) { return static_cast<size_t>(space); 
 
 class ModuleEmitter {
  public:
-  ModuleEmitter(const KernelProgram& program, const Options& options, bool software_fma, llvm::LLVMContext& context,
-                const Share& share)
+  ModuleEmitter(const KernelProgram& program, const std::vector<KernelGroup>& groups, const Options& options,
+                bool software_fma, llvm::LLVMContext& context, const Share& share)
       : program_(program),
+        groups_(groups),
         share_(share),
         context_(context),
         module_(std::make_unique<llvm::Module>(program.name, context)),
@@ -92,12 +93,11 @@ class ModuleEmitter {
 
   std::unique_ptr<llvm::Module> run() {
     if (!program_.resident) {
-      std::vector<KernelGroup> groups = group_kernels(program_, debug_.has_value());
-      const std::vector<size_t> shares = shares_of(program_, groups, share_.count);
-      for (size_t i = 0; i < groups.size(); ++i) {
+      const std::vector<size_t> shares = shares_of(program_, groups_, share_.count);
+      for (size_t i = 0; i < groups_.size(); ++i) {
         const bool own = shares[i] == share_.index;
         if (!own && share_.index != 0) continue;
-        functions_.push_back(declare_kernel(std::move(groups[i])));
+        functions_.push_back(declare_kernel(groups_[i]));
         if (own) define_kernel(functions_.back());
       }
     }
@@ -154,16 +154,17 @@ class ModuleEmitter {
   // The code of a group of kernels: state, data, hyper, arena, results, the offsets of what moves, and, where its loop
   // is in parts, the first round and the end of those to run. `part` runs one part of an environment, see run_kernel.
   struct KernelFunction {
-    KernelGroup group;
+    const KernelGroup& group;
     llvm::Function* whole = nullptr;
-    llvm::Function* part = nullptr;
+    llvm::Function* part = nullptr;  // of a kernel in parts: one of them, and
+    llvm::Function* run = nullptr;   // all of them, by whom there is
     int64_t parts = 1, rounds = 1;
   };
 
   const Kernel& kernel_of(const KernelFunction& code) const { return program_.kernels[code.group.uses[0].kernel]; }
 
-  KernelFunction declare_kernel(KernelGroup group) {
-    KernelFunction code{std::move(group)};
+  KernelFunction declare_kernel(const KernelGroup& group) {
+    KernelFunction code{group};
     const Kernel& kernel = kernel_of(code);
     if (const Loop* loop = loop_in_parts(kernel); loop != nullptr)
       code.parts = loop->schedule.parts, code.rounds = rounds_of(*loop);
@@ -173,8 +174,13 @@ class ModuleEmitter {
     // Other shares call it, and nobody else.
     const auto linkage = share_.count > 1 ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage;
     code.whole = declare_function(name, builder_.getVoidTy(), arguments, linkage);
-    if (code.parts > 1)
+    if (code.parts > 1) {
+      std::vector<llvm::Type*> run_arguments(kPointers, pointer());
+      run_arguments.insert(run_arguments.end(), code.group.moving.size(), builder_.getInt64Ty());
+      run_arguments.insert(run_arguments.end(), 2, pointer());
+      code.run = declare_function(name + ".run", builder_.getVoidTy(), run_arguments, linkage);
       code.part = declare_function(name + ".part", builder_.getVoidTy(), {pointer(), builder_.getInt64Ty()}, linkage);
+    }
     return code;
   }
 
@@ -193,7 +199,9 @@ class ModuleEmitter {
     builder_.CreateRetVoid();
     emit_.offsets.clear();
     emit_.first_round = emit_.end_round = nullptr;
-    if (code.parts > 1) define_part(code);
+    if (code.parts == 1) return;
+    define_part(code);
+    define_run(code);
   }
 
   // void part(environment, i): rounds from i * rounds / parts to before (i + 1) * rounds / parts.
@@ -218,20 +226,19 @@ class ModuleEmitter {
     return builder_.CreateConstGEP1_64(builder_.getInt64Ty(), environment, index);
   }
 
-  // Calls a kernel, by parallel_for where it has parts and the host offers one: the environment is the arguments.
-  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* environment, Value* parallel_for,
-                  Value* pool) {
+  // void run(the arguments of the kernel, parallel_for, pool): by parallel_for where the host offers one, the
+  // environment being the arguments; else all rounds here.
+  void define_run(const KernelFunction& code) {
+    begin_function(code.run, kernel_of(code).location);
     std::vector<Value*> arguments;
-    for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
-    for (int64_t offset : use.offsets) arguments.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
-    if (code.part == nullptr) {
-      builder_.CreateCall(code.whole, arguments);
-      return;
-    }
-    llvm::Function* function = builder_.GetInsertBlock()->getParent();
-    llvm::BasicBlock* alone = llvm::BasicBlock::Create(context_, "alone", function);
-    llvm::BasicBlock* together = llvm::BasicBlock::Create(context_, "together", function);
-    llvm::BasicBlock* next = llvm::BasicBlock::Create(context_, "next", function);
+    const auto count = static_cast<unsigned>(kPointers + code.group.moving.size());
+    for (unsigned i = 0; i < count; ++i) arguments.push_back(code.run->getArg(i));
+    Value* parallel_for = code.run->getArg(count);
+    Value* pool = code.run->getArg(count + 1);
+    for (unsigned i : {count, count + 1}) code.run->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
+    Value* environment = builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(count));
+    llvm::BasicBlock* alone = llvm::BasicBlock::Create(context_, "alone", code.run);
+    llvm::BasicBlock* together = llvm::BasicBlock::Create(context_, "together", code.run);
     builder_.CreateCondBr(builder_.CreateIsNull(parallel_for), alone, together);
     builder_.SetInsertPoint(together);
     for (unsigned i = 0; i < arguments.size(); ++i) builder_.CreateStore(arguments[i], word(environment, i));
@@ -239,21 +246,28 @@ class ModuleEmitter {
         llvm::FunctionType::get(builder_.getVoidTy(), {pointer(), pointer(), pointer(), builder_.getInt64Ty()}, false);
     builder_.CreateCall(type, parallel_for,
                         {pool, code.part, environment, builder_.getInt64(static_cast<uint64_t>(code.parts))});
-    builder_.CreateBr(next);
+    builder_.CreateRetVoid();
     builder_.SetInsertPoint(alone);
     arguments.push_back(builder_.getInt64(0));
     arguments.push_back(builder_.getInt64(static_cast<uint64_t>(code.rounds)));
     builder_.CreateCall(code.whole, arguments);
-    builder_.CreateBr(next);
-    builder_.SetInsertPoint(next);
+    builder_.CreateRetVoid();
+  }
+
+  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* parallel_for, Value* pool) {
+    std::vector<Value*> arguments;
+    for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
+    for (int64_t offset : use.offsets) arguments.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
+    if (code.run != nullptr) arguments.insert(arguments.end(), {parallel_for, pool});
+    builder_.CreateCall(code.run != nullptr ? code.run : code.whole, arguments);
   }
 
   // Each kernel of the program, in its order, as (function, use).
-  void run_kernels(Value* environment, Value* parallel_for, Value* pool) {
+  void run_kernels(Value* parallel_for, Value* pool) {
     std::vector<std::pair<const KernelFunction*, const KernelUse*>> order(program_.kernels.size());
     for (const KernelFunction& code : functions_)
       for (const KernelUse& use : code.group.uses) order[use.kernel] = {&code, &use};
-    for (const auto& [code, use] : order) run_kernel(*code, *use, environment, parallel_for, pool);
+    for (const auto& [code, use] : order) run_kernel(*code, *use, parallel_for, pool);
   }
 
   // if (steps > 0) do { ... } while (++step < steps)
@@ -266,10 +280,6 @@ class ModuleEmitter {
         make_function(name_ + ".steps", builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage, location);
     take_pointers(function);
     const SpacePointers start = emit_.pointers;
-    uint64_t words = kPointers;  // of the largest environment
-    for (const KernelFunction& code : functions_) words = std::max(words, kPointers + code.group.moving.size());
-    Value* environment =
-        functions_.empty() ? nullptr : builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(words));
     for (unsigned i : {9U, 10U}) function->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
     Value* steps = function->getArg(5);
     llvm::BasicBlock* before = llvm::BasicBlock::Create(context_, "before", function);
@@ -303,7 +313,7 @@ class ModuleEmitter {
       for (const Kernel& kernel : program_.kernels) emit_kernel(emit_, program_, kernel);
       emit_.registers = nullptr;
     } else {
-      run_kernels(environment, function->getArg(9), function->getArg(10));
+      run_kernels(function->getArg(9), function->getArg(10));
     }
     if (debug_) builder_.SetCurrentDebugLocation(debug_->unknown());
     llvm::BasicBlock* latch = builder_.GetInsertBlock();
@@ -341,6 +351,7 @@ class ModuleEmitter {
   }
 
   const KernelProgram& program_;
+  const std::vector<KernelGroup>& groups_;
   Share share_;
   llvm::LLVMContext& context_;
   std::unique_ptr<llvm::Module> module_;
@@ -363,9 +374,10 @@ std::string symbol_name(const KernelProgram& program) {
   return name.empty() || (name[0] >= '0' && name[0] <= '9') ? "_" + name : name;
 }
 
-std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const Options& options, bool software_fma,
-                                          llvm::LLVMContext& context, const Share& share) {
-  return ModuleEmitter(program, options, software_fma, context, share).run();
+std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const std::vector<KernelGroup>& groups,
+                                          const Options& options, bool software_fma, llvm::LLVMContext& context,
+                                          const Share& share) {
+  return ModuleEmitter(program, groups, options, software_fma, context, share).run();
 }
 
 }  // namespace gradc::codegen

@@ -5,6 +5,7 @@
 //   NAME.steps(state, ..., steps, strides)     the loop over steps; its pointers are known not to overlap
 //   NAME.kernel.K(state, data, hyper, arena, results, offsets, rounds)   one for all kernels that are the same loops
 //   NAME.kernel.K.part(environment, i)         one part of it, for the host's parallel_for
+//   NAME.kernel.K.run(..., parallel_for, pool) all its parts
 // The kernels of a resident program are written into the loop itself.
 #pragma once
 #include <llvm/IR/Module.h>
@@ -20,7 +21,9 @@ namespace gradc::codegen {
 std::string symbol_name(const KernelProgram& program);
 
 // The module of one share; the step function and the loop are in the first.
-std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const Options& options, bool software_fma,
-                                          llvm::LLVMContext& context, const Share& share = {});
+// `groups` are those of group_kernels, by place where there is debug information.
+std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const std::vector<KernelGroup>& groups,
+                                          const Options& options, bool software_fma, llvm::LLVMContext& context,
+                                          const Share& share);
 
 }  // namespace gradc::codegen

@@ -31,15 +31,15 @@ struct Compilation {
   std::unique_ptr<llvm::Module> module;
 };
 
-ir::Status start(Compilation& compilation, const KernelProgram& program, const Options& options,
-                 const Share& share = {}) {
+ir::Status start(Compilation& compilation, const KernelProgram& program, const std::vector<KernelGroup>& groups,
+                 const Options& options, const Share& share) {
   ir::Result<TargetInfo> info = target_info(options);
   if (!info) return info.take_error();
   ir::Result<std::unique_ptr<llvm::TargetMachine>> machine = make_target_machine(options);
   if (!machine) return machine.take_error();
   compilation.machine = std::move(*machine);
   compilation.module =
-      emit_module(program, options, options.software_fma || !info->has_fma, compilation.context, share);
+      emit_module(program, groups, options, options.software_fma || !info->has_fma, compilation.context, share);
   compilation.module->setDataLayout(compilation.machine->createDataLayout());
   compilation.module->setTargetTriple(compilation.machine->getTargetTriple().str());
   return ir::success();
@@ -93,7 +93,8 @@ class Clock {
 
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options) {
   Compilation compilation;
-  if (ir::Status status = start(compilation, program, options); !status) return status.take_error();
+  if (ir::Status status = start(compilation, program, group_kernels(program, options.debug_info), options, {}); !status)
+    return status.take_error();
   if (stage != Stage::llvm) optimize(*compilation.module, *compilation.machine, program, options);
   if (stage == Stage::assembly) {
     ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::AssemblyFile);
@@ -114,11 +115,12 @@ struct ShareCode {
   double emit = 0, optimize = 0, machine_code = 0;
 };
 
-ir::Result<ShareCode> compile_share(const KernelProgram& program, const Options& options, const Share& share) {
+ir::Result<ShareCode> compile_share(const KernelProgram& program, const std::vector<KernelGroup>& groups,
+                                    const Options& options, const Share& share) {
   ShareCode result;
   Clock clock;
   Compilation compilation;
-  if (ir::Status status = start(compilation, program, options, share); !status) return status.take_error();
+  if (ir::Status status = start(compilation, program, groups, options, share); !status) return status.take_error();
   result.emit = clock.lap();
   optimize(*compilation.module, *compilation.machine, program, options);
   result.optimize = clock.lap();
@@ -148,19 +150,23 @@ void on_threads(size_t count, size_t threads, const Work& work) {
 }  // namespace
 
 ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options) {
-  const size_t count = share_count(program);
+  Clock clock;
+  const std::vector<KernelGroup> groups = group_kernels(program, options.debug_info);
+  const size_t count = share_count(program, groups);
+  const double grouping = clock.lap();
   size_t threads = options.compile_threads > 0 ? static_cast<size_t>(options.compile_threads)
                                                : std::max(1U, std::thread::hardware_concurrency());
   if (options.time_llvm) threads = 1;  // LLVM's timers are not made for more
   if (options.time_llvm) llvm::TimePassesIsEnabled = true;
   std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
-  on_threads(count, threads, [&](size_t i) { shares[i] = compile_share(program, options, {i, count}); });
+  on_threads(count, threads, [&](size_t i) { shares[i] = compile_share(program, groups, options, {i, count}); });
 
   ObjectCode object;
   object.symbol = symbol_name(program);
   object.arena_bytes = program.arena_bytes;
   object.initial = program.initial;
   ShareCode total;
+  total.emit = grouping;
   for (std::optional<ir::Result<ShareCode>>& share : shares) {
     if (!*share) return share->take_error();
     ShareCode& code = **share;
@@ -172,7 +178,7 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
     llvm::reportAndResetTimings(&times);
     llvm::TimePassesIsEnabled = false;
   }
-  Clock clock;
+  clock.lap();
   if (ir::Status status = check_symbols(object.files); !status) return status.take_error();
   total.machine_code += clock.lap();
   object.milliseconds = {{"emit", total.emit}, {"optimize", total.optimize}, {"machine code", total.machine_code}};

@@ -45,6 +45,7 @@ std::string loops_as_text(const KernelProgram& program, const Kernel& kernel, co
 }  // namespace
 
 std::vector<KernelGroup> group_kernels(const KernelProgram& program, bool by_place) {
+  if (program.resident) return {};
   std::vector<KernelGroup> groups;
   std::vector<std::vector<int32_t>> buffers;  // of the first kernel of each group
   std::map<std::string, size_t> group_of;

@@ -1,5 +1,5 @@
 // Kernels that are the same loops on other addresses share one function: a repeated block is compiled once. Takes a
-// scheduled program that is not resident; gives its kernels in groups, and where the addresses of each differ.
+// scheduled program; gives its kernels in groups (none of a resident program), and where the addresses of each differ.
 // Tests: tests/native/test_kernel_groups.cpp.
 #pragma once
 #include <cstdint>

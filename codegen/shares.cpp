@@ -41,9 +41,9 @@ int64_t weight_of_calls(const KernelProgram& program) {
 
 }  // namespace
 
-size_t share_count(const KernelProgram& program) {
+size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups) {
   if (program.resident) return 1;
-  const std::vector<int64_t> weights = weights_of(program, group_kernels(program, false));
+  const std::vector<int64_t> weights = weights_of(program, groups);
   const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program));
   return std::clamp<size_t>(static_cast<size_t>(total / kShareWeight), 1, kMostShares);
 }

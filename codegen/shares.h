@@ -14,7 +14,7 @@ struct Share {
 };
 
 // 1 for a program that is small or resident.
-size_t share_count(const KernelProgram& program);
+size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups);
 
 // The share of each group, so that all take about as long to compile.
 std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count);

@@ -35,9 +35,9 @@ TEST_CASE("shares: a large program is compiled in several, by any number of thre
   codegen::Options options;
   const ir::Result<codegen::KernelProgram> program = codegen::lower(plan, {}, options);
   REQUIRE(program.ok());
-  const size_t count = codegen::share_count(*program);
+  const std::vector<codegen::KernelGroup> groups = codegen::group_kernels(*program, options.debug_info);
+  const size_t count = codegen::share_count(*program, groups);
   CHECK(count > 1);
-  const std::vector<codegen::KernelGroup> groups = codegen::group_kernels(*program, false);
   const std::vector<size_t> shares = codegen::shares_of(*program, groups, count);
   CHECK(shares.size() == groups.size());
   CHECK(std::set<size_t>(shares.begin(), shares.end()).size() == count);
@@ -57,7 +57,7 @@ TEST_CASE("shares: a large program is compiled in several, by any number of thre
 TEST_CASE("shares: a small program is one") {
   ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(layers(1))), {}, {});
   REQUIRE(program.ok());
-  CHECK(codegen::share_count(*program) == 1);
+  CHECK(codegen::share_count(*program, codegen::group_kernels(*program, false)) == 1);
 }
 
 }  // namespace gradc
