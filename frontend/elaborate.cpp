@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "frontend/check_names.h"
 #include "frontend/elaborator.h"
 
 namespace gradc::frontend {
@@ -243,7 +244,9 @@ std::optional<Program> elaborate(const Spec& spec, const std::string& run, const
     diagnostics.error({}, "there is no spec");
     return std::nullopt;
   }
-  return Elaborator(spec, overrides, diagnostics, limits).run(run);
+  std::optional<Program> program = Elaborator(spec, overrides, diagnostics, limits).run(run);
+  if (program) check_names(spec, diagnostics);
+  return diagnostics.has_errors() ? std::nullopt : std::move(program);
 }
 
 }  // namespace gradc::frontend

@@ -30,6 +30,9 @@ struct Binding {
   std::string state{};  // full name, where it is a state of a layer or a loss
 };
 
+// A function of the language itself: exp, reshape, ...
+bool is_builtin(const std::string& name);
+
 struct Scope {
   Scope* parent = nullptr;
   int32_t file = 0;    // where names of the file are looked up

@@ -32,11 +32,11 @@ State make_state() {
 
 TEST_CASE("layout: every argument and result has its slot") {
   const Layout layout = layout_of(tests::func_from_text(kStep));
-  REQUIRE(layout.state.size() == 2);
-  CHECK(layout.state[1].name == "v");
+  REQUIRE(layout.state.size() == 3);
+  CHECK(layout.state[1].name == "optimizer.v");
   CHECK(layout.state[1].role == ir::Role::state);
   CHECK(layout.state[1].offset == 64);
-  CHECK(layout.state_bytes == 128);
+  CHECK(layout.state_bytes == 192);
   CHECK(layout.data_bytes == 64);
   CHECK(find_slot(layout.hyper, "lr")->offset == 4);
   REQUIRE(layout.results.size() == 1);
@@ -48,7 +48,7 @@ TEST_CASE("layout: every argument and result has its slot") {
 TEST_CASE("state: one aligned block with the record behind the tensors") {
   State state = make_state();
   CHECK(reinterpret_cast<uintptr_t>(state.data()) % 64 == 0);
-  CHECK(state.blob().size() == 128 + sizeof(RunRecord));
+  CHECK(state.blob().size() == 192 + sizeof(RunRecord));
   CHECK(state.record().seed == 7);
   state.set_record({7, 12});
   CHECK(state.record().step == 12);
@@ -57,11 +57,11 @@ TEST_CASE("state: one aligned block with the record behind the tensors") {
 TEST_CASE("state: initial values by name") {
   State state = make_state();
   REQUIRE(initialize(
-      state, tests::func_from_text(R"(func @init(%key: i32[3] key) -> (v: f32[2], unused: f32[], weight: f32[2]) {
+      state, tests::func_from_text(R"(func @init(%key: i32[3] key) -> (optimizer.v: f32[2], norm.mean: f32[2], unused: f32[], weight: f32[2]) {
   %0 = constant {3} : f32[2]
   %1 = constant {1} : f32[]
   %2 = random %key {place = 5} : f32[2]
-  return %0, %1, %2
+  return %0, %0, %1, %2
 }
 )")));
   CHECK(state.elements(state.slots()[1])[1] == 3);
