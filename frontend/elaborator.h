@@ -207,6 +207,7 @@ class Elaborator {
 
   // Calls (elaborate_call.cpp, elaborate_builtin.cpp)
   Value call(const Expr* expr);
+  Value call_instance(InstanceRef instance, const Expr* expr, const std::vector<Value>& arguments);
   Value pipe(const Expr* expr);
   Value apply_function(const Callable& function, std::vector<std::pair<Name, Value>> arguments, const Expr* at);
   Value apply_definition(const Definition& function, const std::vector<std::pair<Name, Value>>& arguments,
