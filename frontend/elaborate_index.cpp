@@ -197,7 +197,18 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
   for (const Index& index : indices) {
     IndexBinding binding;
     binding.index = index;
-    if (index.name.text == "batch" && !find_binding("batch")) {
+    const std::string shown = (index.pack ? ".." : "") + index.name.text;
+    const auto before = std::find_if(scope.bindings.begin(), scope.bindings.end(), [&](const IndexBinding& other) {
+      return other.index.name.text == index.name.text && other.index.pack == index.pack;
+    });
+    if (before != scope.bindings.end()) {
+      error(index.name.location, fmt::format("index `{}` is already introduced", shown))
+          .label(before->index.name.location, "first here")
+          .label(index.name.location, "again here")
+          .help(first_axis < kFirstReductionAxis ? "each axis of the left side has an index of its own"
+                                                 : "an index stands once in a reduction");
+      binding.broken = true;
+    } else if (index.name.text == "batch" && !find_binding("batch")) {
       if (introduce_batch(index, first_axis, binding)) {
         scope.bindings.push_back(std::move(binding));
         continue;
@@ -206,7 +217,7 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
       error(index.name.location, fmt::format("`{}` is built in and cannot be an index", index.name.text));
       binding.broken = true;
     } else if (const IndexBinding* other = find_index(index.name.text, index.pack)) {
-      error(index.name.location, fmt::format("index `{}` is already introduced", index.name.text))
+      error(index.name.location, fmt::format("index `{}` is already introduced", shown))
           .label(other->index.name.location, "first here")
           .label(index.name.location, "again here")
           .help("an index that is summed over needs a name of its own");

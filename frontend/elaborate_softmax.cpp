@@ -48,6 +48,11 @@ Value Elaborator::softmax(const Expr* expr) {
       return Broken{};
     }
     if (binding->broken) return Broken{};
+    if (std::find(axes.begin(), axes.end(), binding->axes.empty() ? kFirstPlaceholder : binding->axes[0]) !=
+        axes.end()) {
+      error(index.name.location, fmt::format("`softmax` names the index `{}` twice", shown));
+      return Broken{};
+    }
     axes.insert(axes.end(), binding->axes.begin(), binding->axes.end());
     sizes.insert(sizes.end(), binding->sizes.begin(), binding->sizes.end());
   }
