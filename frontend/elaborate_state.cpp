@@ -152,7 +152,31 @@ Value Elaborator::when_training(const Expr* expr) {
   const bool training = is_training();
   const Value value = body(*expr->blocks[training ? 0 : 1], training ? "when training" : "else");
   context_.scope = outer;
-  return value;
+  return is_broken(value) || check_when_sides(expr, value) ? value : Broken{};
+}
+
+// Each function elaborates one side only; its type is kept until another function comes to the other side.
+bool Elaborator::check_when_sides(const Expr* expr, const Value& value) {
+  const auto* scalar = std::get_if<Scalar>(&value);
+  const auto* tensor = std::get_if<Tensor>(&value);
+  WhenSide side{is_training(), describe(value)};
+  if (scalar && !scalar->is_boolean()) side.type = "a number";
+  if (tensor) side.type = shape_text(*tensor);
+  std::string place = context_.frame->path + context_.frame->suffix;
+  for (const Call& call : calls_) place += fmt::format(" {}:{}:{}", call.site.file, call.site.line, call.site.column);
+  const WhenKey key = {expr, place};
+  const int use = when_uses_[{context_.target, key}]++;
+  const WhenSide& other = when_sides_.try_emplace({key, use}, side).first->second;
+  const auto is_number = [](const std::string& type) { return type == "a number" || type == "f32[]"; };
+  if (side.training == other.training || side.type == other.type || (is_number(side.type) && is_number(other.type))) {
+    return true;
+  }
+  const WhenSide& first = side.training ? side : other;
+  const WhenSide& second = side.training ? other : side;
+  error(expr->location, "the two sides of `when training` have different types")
+      .label(expr->blocks[0]->statements.back()->value->span, fmt::format("where the run trains: {}", first.type))
+      .label(expr->blocks[1]->statements.back()->value->span, fmt::format("otherwise: {}", second.type));
+  return false;
 }
 
 // let z[i] ~ normal(mu[i], sigma): one draw for every element of every sample, without gradient.

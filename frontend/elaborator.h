@@ -113,6 +113,12 @@ struct PendingGather {
   Tensor indices;
 };
 
+// What one side of a `when training` gave, until a function that takes the other side is elaborated.
+struct WhenSide {
+  bool training = false;
+  std::string type;
+};
+
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
@@ -245,6 +251,7 @@ class Elaborator {
   void assign_state(const Statement& statement);
   void finish_states(Target& target);
   Value when_training(const Expr* expr);
+  bool check_when_sides(const Expr* expr, const Value& value);
   void sample(const Statement& statement);
   Value categorical(const Expr* expr);
   void report(const Statement& statement);
@@ -329,6 +336,10 @@ class Elaborator {
   std::map<std::pair<const Target*, std::string>, Tensor> state_values_;
   std::map<std::pair<const Target*, std::string>, int> sample_uses_;
   std::set<std::string> changed_states_;
+  // Each `when training`, by its instance and the calls that led there, and how often each function has come to it.
+  using WhenKey = std::pair<const Expr*, std::string>;
+  std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
+  std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
   std::vector<std::pair<std::string, ir::ValueId>> reports_;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
