@@ -102,7 +102,7 @@ void Elaborator::elaborate_data(const Definition& data) {
         columns_[name.text] = {{ir::DType::f32, sample}, name.location};
         if (limit > 0) column_limits_[name.text] = limit;
         column_values_[name.text] = *tensor;
-        context_.scope->names[name.text] = {*tensor, name.location, "column", false, true};
+        context_.scope->names[name.text] = {*tensor, name.location, "column", true};
         program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}, 0, 0, name.location});
         break;
       }

@@ -108,7 +108,7 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
       good = false;
       continue;
     }
-    defaults.names[formal.name.text] = {*value, formal.name.location, "argument", false, false};
+    defaults.names[formal.name.text] = {*value, formal.name.location, "argument", false};
     instance.statics[formal.name.text] = *value;
     instance.static_names.push_back(formal.name);
   }
@@ -267,7 +267,7 @@ void Elaborator::statement(const Statement& item) {
         define(item.names[0], Broken{}, "let");
         return;
       }
-      define(item.names[0], value, "let", true);
+      define(item.names[0], value, "let");
       return;
     }
     case StatementKind::constant: {
@@ -293,6 +293,20 @@ void Elaborator::statement(const Statement& item) {
       Binding* binding = find_binding(item.names[0].text);
       const bool own = context_.scope->names.count(item.names[0].text) > 0;
       if (context_.scope->parent && !context_.scope->local && binding && !own) {
+        const bool argument = binding->what == "argument" || binding->what == "input";
+        const bool carried = binding->what == "let" || binding->what == "sample" ||
+                             (argument && std::holds_alternative<Tensor>(binding->value));
+        if (!carried && !is_broken(binding->value)) {
+          const std::string what = argument ? "static argument" : binding->what;
+          auto& message = error(item.names[0].location,
+                                fmt::format("`repeat` may not rebind the {} `{}`", what, item.names[0].text));
+          message.label(binding->location, fmt::format("{} `{}`", what, item.names[0].text))
+              .label(item.names[0].location, "again here");
+          message.help(what == "state"
+                           ? "`<-` sets a state"
+                           : "`repeat` carries a name of a `let`, or a tensor argument, from round to round");
+          return;
+        }
         const Value value = evaluate(item.value);
         binding = find_binding(item.names[0].text);
         if (is_broken(value) || is_broken(binding->value)) {

@@ -163,14 +163,14 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
       metric.reductions = {"mean"};
     }
   } else if (out) {
-    columns.names["out"] = {*out, model.name.location, "output", false, true};
+    columns.names["out"] = {*out, model.name.location, "output", true};
     std::set<std::string> wanted;
     collect_names(item.value, wanted);
     for (const std::string& column : wanted) {
       const auto known = columns_.find(column);
       if (known == columns_.end() || columns.names.count(column) > 0) continue;
       if (const std::optional<Tensor> tensor = column_tensor(column, samples, nullptr)) {
-        columns.names[column] = {*tensor, known->second.second, "column", false, true};
+        columns.names[column] = {*tensor, known->second.second, "column", true};
       }
     }
     metric.combined = reduces_rows(item.value);

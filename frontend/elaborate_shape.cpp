@@ -81,7 +81,7 @@ bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_
           good = false;
         }
       } else {
-        context_.scope->names[name] = {pack, dimension->location, "pack", false, false};
+        context_.scope->names[name] = {pack, dimension->location, "pack", false};
       }
       continue;
     }

@@ -83,7 +83,7 @@ void Elaborator::declare_states(const Statement& item) {
     }
     if (!define(name, current->second, "state")) continue;
     context_.scope->names[name.text].state = full;
-    context_.scope->names["old " + name.text] = {current->second, name.location, "state", false, true, {}};
+    context_.scope->names["old " + name.text] = {current->second, name.location, "state", true, {}};
   }
 }
 

@@ -177,7 +177,7 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
       continue;
     }
     good = define(formal.name, *tensor, "input") && good;
-    columns.names[formal.name.text] = {*tensor, location, "column", false, true};
+    columns.names[formal.name.text] = {*tensor, location, "column", true};
     if (first_pass_) program_.inputs.push_back({formal.name.text, type, tensor->limit});
   }
   Value result = Broken{};
@@ -262,7 +262,7 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     return std::nullopt;
   }
   // What the arguments may name: the model's output, and the columns.
-  columns.names["out"] = {out, model.name.location, "output", false, true};
+  columns.names["out"] = {out, model.name.location, "output", true};
   std::set<std::string> wanted;
   for (const Argument& argument : call->arguments) collect_names(argument.value, wanted);
   for (const std::string& column : wanted) {
@@ -270,7 +270,7 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     if (known == columns_.end() || columns.names.count(column) > 0) continue;
     const std::optional<Tensor> tensor = column_tensor(column, target, nullptr);
     if (!tensor) return std::nullopt;
-    columns.names[column] = {*tensor, known->second.second, "column", false, true};
+    columns.names[column] = {*tensor, known->second.second, "column", true};
   }
   const Context saved = context_;
   Frame train_frame;

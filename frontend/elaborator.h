@@ -25,7 +25,6 @@ struct Binding {
   Value value;
   ir::SourceLocation location;
   std::string what;
-  bool rebindable = false;  // carried by a `repeat`
   bool used = false;
   std::string state{};  // full name, where it is a state of a layer or a loss
 };
@@ -144,7 +143,7 @@ class Elaborator {
   Value look_up(const Expr* expr);
   Value file_value(const Definition* definition, const Expr* expr);
   Value constant_value(const Definition* definition);
-  bool define(const Name& name, Value value, std::string what, bool rebindable = false);
+  bool define(const Name& name, Value value, std::string what);
   bool check_new_name(const Name& name);
   bool check_run_name(const Name& name, std::string_view what);
   std::vector<std::string> visible_names() const;
