@@ -87,6 +87,7 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
   } else {
     path += name.text + context_.frame->suffix;
   }
+  if (!check_full_name(path, {path, anonymous ? call_expr->location : name.location}, "instance")) return Broken{};
   BoundArguments bound;
   const std::string what = fmt::format("layer `{}`", layer.name.text);
   if (!bind_arguments(layer.statics, call_expr->arguments, what, layer.name.location, call_expr, bound))
@@ -384,6 +385,37 @@ void Elaborator::repeat(const Statement& item) {
   frame.suffix = suffix;
 }
 
+// Rounds of `repeat` have a number in the full names of what they make, which may be that of something else.
+bool Elaborator::check_full_name(const std::string& full, const Name& name, std::string_view what) {
+  std::string_view other;
+  ir::SourceLocation place;
+  const auto parameter = parameters_.find(full);
+  const auto state = layer_states_.find(full);
+  const auto instance = instance_by_path_.find(full);
+  const auto column = columns_.find(full);
+  if (what != "param" && parameter != parameters_.end()) {
+    other = "param";
+    place = parameter->second.location;
+  } else if (what != "state" && state != layer_states_.end()) {
+    other = "state";
+    place = state->second.location;
+  } else if (what != "instance" && instance != instance_by_path_.end()) {
+    other = "instance";
+    place = instances_[instance->second].location;
+  } else if (what != "instance" && column != columns_.end()) {
+    other = "column of the data";
+    place = column->second.second;
+  } else {
+    return true;
+  }
+  error(name.location,
+        fmt::format("{} `{}` has the name of {} {}", what, full, other == "instance" ? "an" : "a", other))
+      .label(place, fmt::format("the {}", other.substr(0, other.find(' '))))
+      .label(name.location, fmt::format("the {}", what))
+      .help("choose another name for one of them");
+  return false;
+}
+
 void Elaborator::declare_parameters(const Statement& item) {
   const std::optional<ir::Shape> shape = evaluate_shape(*item.type);
   for (const Name& name : item.names) {
@@ -399,11 +431,7 @@ void Elaborator::declare_parameters(const Statement& item) {
       define(name, Broken{}, "param");
       continue;
     }
-    if (const auto column = columns_.find(full); column != columns_.end()) {
-      error(name.location, fmt::format("param `{}` has the name of a column of the data", full))
-          .label(column->second.second, "the column")
-          .label(name.location, "the param")
-          .help("choose another name for one of them");
+    if (!check_full_name(full, name, "param")) {
       define(name, Broken{}, "param");
       continue;
     }

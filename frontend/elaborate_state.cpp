@@ -42,15 +42,8 @@ void Elaborator::declare_states(const Statement& item) {
       define(name, Broken{}, "state");
       continue;
     }
-    const auto parameter = parameters_.find(full);
-    const auto column = columns_.find(full);
-    if (parameter != parameters_.end() || column != columns_.end()) {
-      error(name.location, fmt::format("state `{}` has the name of a {}", full,
-                                       parameter != parameters_.end() ? "param" : "column of the data"))
-          .label(parameter != parameters_.end() ? parameter->second.location : column->second.second)
-          .label(name.location, "the state")
-          .help("choose another name for one of them");
-      if (!find_binding(name.text)) define(name, Broken{}, "state");
+    if (!check_full_name(full, name, "state")) {
+      define(name, Broken{}, "state");
       continue;
     }
     const ir::Type type{ir::DType::f32, *shape};

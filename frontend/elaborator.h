@@ -241,6 +241,7 @@ class Elaborator {
   void statement(const Statement& statement);
   void repeat(const Statement& statement);
   void declare_parameters(const Statement& statement);
+  bool check_full_name(const std::string& full, const Name& name, std::string_view what);
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
                                       std::string_view what);
 
