@@ -93,7 +93,7 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     binding.broken = true;
     return;
   }
-  const Expr* miscounted = nullptr;
+  const Expr *miscounted = nullptr, *unknown = nullptr;
   for (const Expr* subscript : subscripts) {
     const Expr* base = subscript->operands[0];
     if (base->kind != ExprKind::name && base->kind != ExprKind::old_name) continue;
@@ -103,6 +103,11 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       // Of a tensor whose mistake is known nothing more is said.
       for (size_t k = 1; named && is_broken(named->value) && k < subscript->operands.size(); ++k) {
         binding.broken = binding.broken || subscript->operands[k]->text == index.name.text;
+      }
+      const bool known = named || find_index(base->text, false) ||
+                         spec_.find(context_.scope->file, NameSpace::value, base->text) || is_builtin(base->text);
+      for (size_t k = 1; !known && base->kind == ExprKind::name && k < subscript->operands.size(); ++k) {
+        if (subscript->operands[k]->text == index.name.text) unknown = base;
       }
       continue;
     }
@@ -147,7 +152,10 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       axis += count;
     }
   }
-  if (uses.empty() && !binding.broken && miscounted) {
+  if (uses.empty() && !binding.broken && unknown) {
+    look_up(unknown);
+    binding.broken = true;
+  } else if (uses.empty() && !binding.broken && miscounted) {
     wrong_subscript_count(miscounted);
     binding.broken = true;
   } else if (uses.empty() && !binding.broken) {

@@ -11,14 +11,14 @@ namespace {
 constexpr const char* kBuiltins[] = {"exp", "log", "sqrt", "abs",    "tanh",    "max",    "min", "floor", "erf",
                                      "sin", "cos", "pow",  "random", "reshape", "concat", "pad", "rank",  "total"};
 
+}  // namespace
+
 bool is_builtin(const std::string& name) {
   for (const char* builtin : kBuiltins) {
     if (name == builtin) return true;
   }
   return false;
 }
-
-}  // namespace
 
 Binding* Elaborator::find_binding(const std::string& name) {
   for (Scope* scope = context_.scope; scope; scope = scope->parent) {

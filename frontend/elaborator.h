@@ -118,6 +118,8 @@ struct WhenSide {
   std::string type;
 };
 
+bool is_builtin(const std::string& name);
+
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
