@@ -419,7 +419,7 @@ bool Elaborator::check_full_name(const std::string& full, const Name& name, std:
 void Elaborator::declare_parameters(const Statement& item) {
   const std::optional<ir::Shape> shape = evaluate_shape(*item.type);
   for (const Name& name : item.names) {
-    if (!shape) {
+    if (!shape || find_binding(name.text)) {  // where the name is taken, that is all that is said
       define(name, Broken{}, "param");
       continue;
     }

@@ -33,7 +33,7 @@ void Elaborator::declare_states(const Statement& item) {
     shape = evaluate_shape(*item.type);
   }
   for (const Name& name : item.names) {
-    if (!shape) {
+    if (!shape || find_binding(name.text)) {  // where the name is taken, that is all that is said
       define(name, Broken{}, "state");
       continue;
     }

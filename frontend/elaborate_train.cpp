@@ -202,9 +202,10 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   columns.file = spec_.main;
   Target& predict = make_target(Target::Kind::step, program_.batch);
   predict_target_ = &predict;
+  const size_t errors = diagnostics_.error_count();
   const std::optional<Tensor> predicted = elaborate_model(model, predict, columns);
   first_pass_ = false;
-  if (!predicted) return;
+  if (!predicted || diagnostics_.error_count() != errors) return;  // the next pass would say the same
   predict.result("out", predicted->id);
   for (const Instance& instance : instances_) {
     if (!instance.applied) {
