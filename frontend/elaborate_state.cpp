@@ -290,12 +290,14 @@ void Elaborator::report(const Statement& item) {
   }
   if (!is_training()) return;
   for (const auto& [other, mean] : reports_) {
-    if (other != name.text) continue;
-    error(name.location, fmt::format("`{}` is reported twice", name.text));
+    if (other.text != name.text) continue;
+    error(name.location, fmt::format("`{}` is reported twice", name.text))
+        .label(other.location, "first here")
+        .label(name.location, "again here");
     return;
   }
   context_.target->builder().at(item.location);
-  reports_.emplace_back(name.text, batch_mean(*tensor));
+  reports_.emplace_back(name, batch_mean(*tensor));
 }
 
 }  // namespace gradc::frontend

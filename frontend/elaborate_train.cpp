@@ -227,7 +227,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     target.builder().at(find_item("loss")->location);
     target.result("loss", batch_mean(*value));
     context_ = saved;
-    for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
+    for (const auto& [report_name, report_value] : reports_) target.result(report_name.text, report_value);
     finish_states(target);
   }
   if (diagnostics_.has_errors()) return;

@@ -342,7 +342,7 @@ class Elaborator {
   using WhenKey = std::pair<const Expr*, std::string>;
   std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
   std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
-  std::vector<std::pair<std::string, ir::ValueId>> reports_;
+  std::vector<std::pair<Name, ir::ValueId>> reports_;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 
