@@ -84,6 +84,16 @@ bool Elaborator::bind_arguments(const std::vector<Formal>& formals, const std::v
   return good;
 }
 
+Value Elaborator::call_instance(InstanceRef instance, const Expr* expr, const std::vector<Value>& arguments) {
+  bool good = std::none_of(arguments.begin(), arguments.end(), is_broken);
+  for (const Argument& argument : expr->arguments) {
+    if (argument.name.text.empty()) continue;
+    error(argument.name.location, "tensors are passed to a layer by position, not by name");
+    good = false;
+  }
+  return good ? apply_instance(instance, arguments, expr) : Broken{};
+}
+
 Value Elaborator::call(const Expr* expr) {
   const Expr* callee = expr->operands[0];
   if (callee->kind != ExprKind::name) {
@@ -92,10 +102,8 @@ Value Elaborator::call(const Expr* expr) {
     for (const Argument& argument : expr->arguments) arguments.push_back(evaluate(argument.value));
     const Value target = evaluate(callee);
     if (is_broken(target)) return Broken{};
-    for (const Value& argument : arguments) {
-      if (is_broken(argument)) return Broken{};
-    }
-    if (const auto* instance = std::get_if<InstanceRef>(&target)) return apply_instance(*instance, arguments, expr);
+    if (const auto* instance = std::get_if<InstanceRef>(&target)) return call_instance(*instance, expr, arguments);
+    if (std::any_of(arguments.begin(), arguments.end(), is_broken)) return Broken{};
     error(callee->span, fmt::format("{} cannot be called", describe(target)));
     return Broken{};
   }
@@ -137,17 +145,8 @@ Value Elaborator::call(const Expr* expr) {
   }
   if (const auto* instance = std::get_if<InstanceRef>(&target)) {
     std::vector<Value> arguments;
-    bool good = true;
-    for (const Argument& argument : expr->arguments) {
-      if (!argument.name.text.empty()) {
-        error(argument.name.location, "tensors are passed to a layer by position, not by name");
-        good = false;
-      }
-      arguments.push_back(evaluate(argument.value));
-      good = good && !is_broken(arguments.back());
-    }
-    if (!good) return Broken{};
-    return apply_instance(*instance, arguments, expr);
+    for (const Argument& argument : expr->arguments) arguments.push_back(evaluate(argument.value));
+    return call_instance(*instance, expr, arguments);
   }
   error(callee->span, fmt::format("`{}` is {} and cannot be called", callee->text, describe(target)));
   return Broken{};

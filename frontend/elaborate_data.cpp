@@ -102,7 +102,7 @@ void Elaborator::elaborate_data(const Definition& data) {
         columns_[name.text] = {{ir::DType::f32, sample}, name.location};
         if (limit > 0) column_limits_[name.text] = limit;
         column_values_[name.text] = *tensor;
-        context_.scope->names[name.text] = {*tensor, name.location, "column", false, true};
+        context_.scope->names[name.text] = {*tensor, name.location, "column", true};
         program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}, 0, 0, name.location});
         break;
       }
@@ -170,6 +170,7 @@ void Elaborator::elaborate_rows(const Definition& data) {
   context_.frame = &frame;
   program_.data.name = data.name.text;
   program_.data.rows = static_cast<int64_t>(data.rows.size());
+  std::set<std::string> faulty;  // columns of the first row whose mistake is known
   for (const Block* row : data.rows) {
     std::set<std::string> seen;
     const bool first = row == data.rows.front();
@@ -183,9 +184,10 @@ void Elaborator::elaborate_rows(const Definition& data) {
         error(name.location, fmt::format("the row gives column `{}` twice", name.text));
         continue;
       }
-      if (first && (!check_new_name(name) || !check_run_name(name, "a column"))) continue;
-      auto value = literal(item->value);
-      if (!value) continue;
+      std::optional<std::pair<ir::Shape, std::vector<float>>> value;
+      if (!first || (check_new_name(name) && check_run_name(name, "a column"))) value = literal(item->value);
+      if (first && !value) faulty.insert(name.text);
+      if (!value || faulty.count(name.text) > 0) continue;
       const ir::Type type{ir::DType::f32, value->first};
       auto column = std::find_if(program_.data.columns.begin(), program_.data.columns.end(),
                                  [&](const Column& c) { return c.name == name.text; });

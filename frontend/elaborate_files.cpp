@@ -227,7 +227,7 @@ bool Elaborator::bind_table_columns(const Definition& data, Target& target, Scop
     if (scope.names.count(column.name) > 0) return;
     if (!column.problem.empty()) {
       error(location, column.problem);
-      scope.names[column.name] = {Broken{}, location, "column", false, true};
+      scope.names[column.name] = {Broken{}, location, "column", true};
       return;
     }
     ir::Shape shape = column.type.shape;
@@ -235,7 +235,7 @@ bool Elaborator::bind_table_columns(const Definition& data, Target& target, Scop
     for (size_t k = 0; k < shape.size(); ++k) tensor.axes.push_back(static_cast<int>(k));
     shape.insert(shape.begin(), target.batch());
     tensor.id = target.argument(column.name, {ir::DType::f32, shape}, ir::Role::data, location);
-    scope.names[column.name] = {tensor, location, "column of " + table.name, false, true};
+    scope.names[column.name] = {tensor, location, "column of " + table.name, true};
   };
   walk_block(*data.body, [&](const Expr* expr) {
     if (expr->kind == ExprKind::list) {
@@ -259,7 +259,7 @@ bool Elaborator::bind_table_columns(const Definition& data, Target& target, Scop
     std::vector<std::string> names;
     for (const ir::TableColumn& column : table.columns) names.push_back(column.name);
     suggest(message, name.text, names);
-    scope.names[name.text] = {Broken{}, name.location, "column", false, true};
+    scope.names[name.text] = {Broken{}, name.location, "column", true};
   });
   return diagnostics_.error_count() == errors;
 }

@@ -93,7 +93,7 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     binding.broken = true;
     return;
   }
-  const Expr* miscounted = nullptr;
+  const Expr *miscounted = nullptr, *unknown = nullptr;
   for (const Expr* subscript : subscripts) {
     const Expr* base = subscript->operands[0];
     if (base->kind != ExprKind::name && base->kind != ExprKind::old_name) continue;
@@ -103,6 +103,11 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       // Of a tensor whose mistake is known nothing more is said.
       for (size_t k = 1; named && is_broken(named->value) && k < subscript->operands.size(); ++k) {
         binding.broken = binding.broken || subscript->operands[k]->text == index.name.text;
+      }
+      const bool known = named || find_index(base->text, false) ||
+                         spec_.find(context_.scope->file, NameSpace::value, base->text) || is_builtin(base->text);
+      for (size_t k = 1; !known && base->kind == ExprKind::name && k < subscript->operands.size(); ++k) {
+        if (subscript->operands[k]->text == index.name.text) unknown = base;
       }
       continue;
     }
@@ -147,7 +152,10 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
       axis += count;
     }
   }
-  if (uses.empty() && !binding.broken && miscounted) {
+  if (uses.empty() && !binding.broken && unknown) {
+    look_up(unknown);
+    binding.broken = true;
+  } else if (uses.empty() && !binding.broken && miscounted) {
     wrong_subscript_count(miscounted);
     binding.broken = true;
   } else if (uses.empty() && !binding.broken) {
@@ -197,7 +205,18 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
   for (const Index& index : indices) {
     IndexBinding binding;
     binding.index = index;
-    if (index.name.text == "batch" && !find_binding("batch")) {
+    const std::string shown = (index.pack ? ".." : "") + index.name.text;
+    const auto before = std::find_if(scope.bindings.begin(), scope.bindings.end(), [&](const IndexBinding& other) {
+      return other.index.name.text == index.name.text && other.index.pack == index.pack;
+    });
+    if (before != scope.bindings.end()) {
+      error(index.name.location, fmt::format("index `{}` is already introduced", shown))
+          .label(before->index.name.location, "first here")
+          .label(index.name.location, "again here")
+          .help(first_axis < kFirstReductionAxis ? "each axis of the left side has an index of its own"
+                                                 : "an index stands once in a reduction");
+      binding.broken = true;
+    } else if (index.name.text == "batch" && !find_binding("batch")) {
       if (introduce_batch(index, first_axis, binding)) {
         scope.bindings.push_back(std::move(binding));
         continue;
@@ -206,7 +225,7 @@ bool Elaborator::introduce(const std::vector<Index>& indices, const std::vector<
       error(index.name.location, fmt::format("`{}` is built in and cannot be an index", index.name.text));
       binding.broken = true;
     } else if (const IndexBinding* other = find_index(index.name.text, index.pack)) {
-      error(index.name.location, fmt::format("index `{}` is already introduced", index.name.text))
+      error(index.name.location, fmt::format("index `{}` is already introduced", shown))
           .label(other->index.name.location, "first here")
           .label(index.name.location, "again here")
           .help("an index that is summed over needs a name of its own");

@@ -87,6 +87,7 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
   } else {
     path += name.text + context_.frame->suffix;
   }
+  if (!check_full_name(path, {path, anonymous ? call_expr->location : name.location}, "instance")) return Broken{};
   BoundArguments bound;
   const std::string what = fmt::format("layer `{}`", layer.name.text);
   if (!bind_arguments(layer.statics, call_expr->arguments, what, layer.name.location, call_expr, bound))
@@ -108,7 +109,7 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
       good = false;
       continue;
     }
-    defaults.names[formal.name.text] = {*value, formal.name.location, "argument", false, false};
+    defaults.names[formal.name.text] = {*value, formal.name.location, "argument", false};
     instance.statics[formal.name.text] = *value;
     instance.static_names.push_back(formal.name);
   }
@@ -267,7 +268,7 @@ void Elaborator::statement(const Statement& item) {
         define(item.names[0], Broken{}, "let");
         return;
       }
-      define(item.names[0], value, "let", true);
+      define(item.names[0], value, "let");
       return;
     }
     case StatementKind::constant: {
@@ -293,6 +294,20 @@ void Elaborator::statement(const Statement& item) {
       Binding* binding = find_binding(item.names[0].text);
       const bool own = context_.scope->names.count(item.names[0].text) > 0;
       if (context_.scope->parent && !context_.scope->local && binding && !own) {
+        const bool argument = binding->what == "argument" || binding->what == "input";
+        const bool carried = binding->what == "let" || binding->what == "sample" ||
+                             (argument && std::holds_alternative<Tensor>(binding->value));
+        if (!carried && !is_broken(binding->value)) {
+          const std::string what = argument ? "static argument" : binding->what;
+          auto& message = error(item.names[0].location,
+                                fmt::format("`repeat` may not rebind the {} `{}`", what, item.names[0].text));
+          message.label(binding->location, fmt::format("{} `{}`", what, item.names[0].text))
+              .label(item.names[0].location, "again here");
+          message.help(what == "state"
+                           ? "`<-` sets a state"
+                           : "`repeat` carries a name of a `let`, or a tensor argument, from round to round");
+          return;
+        }
         const Value value = evaluate(item.value);
         binding = find_binding(item.names[0].text);
         if (is_broken(value) || is_broken(binding->value)) {
@@ -370,10 +385,41 @@ void Elaborator::repeat(const Statement& item) {
   frame.suffix = suffix;
 }
 
+// Rounds of `repeat` have a number in the full names of what they make, which may be that of something else.
+bool Elaborator::check_full_name(const std::string& full, const Name& name, std::string_view what) {
+  std::string_view other;
+  ir::SourceLocation place;
+  const auto parameter = parameters_.find(full);
+  const auto state = layer_states_.find(full);
+  const auto instance = instance_by_path_.find(full);
+  const auto column = columns_.find(full);
+  if (what != "param" && parameter != parameters_.end()) {
+    other = "param";
+    place = parameter->second.location;
+  } else if (what != "state" && state != layer_states_.end()) {
+    other = "state";
+    place = state->second.location;
+  } else if (what != "instance" && instance != instance_by_path_.end()) {
+    other = "instance";
+    place = instances_[instance->second].location;
+  } else if (what != "instance" && column != columns_.end()) {
+    other = "column of the data";
+    place = column->second.second;
+  } else {
+    return true;
+  }
+  error(name.location,
+        fmt::format("{} `{}` has the name of {} {}", what, full, other == "instance" ? "an" : "a", other))
+      .label(place, fmt::format("the {}", other.substr(0, other.find(' '))))
+      .label(name.location, fmt::format("the {}", what))
+      .help("choose another name for one of them");
+  return false;
+}
+
 void Elaborator::declare_parameters(const Statement& item) {
   const std::optional<ir::Shape> shape = evaluate_shape(*item.type);
   for (const Name& name : item.names) {
-    if (!shape) {
+    if (!shape || find_binding(name.text)) {  // where the name is taken, that is all that is said
       define(name, Broken{}, "param");
       continue;
     }
@@ -385,11 +431,7 @@ void Elaborator::declare_parameters(const Statement& item) {
       define(name, Broken{}, "param");
       continue;
     }
-    if (const auto column = columns_.find(full); column != columns_.end()) {
-      error(name.location, fmt::format("param `{}` has the name of a column of the data", full))
-          .label(column->second.second, "the column")
-          .label(name.location, "the param")
-          .help("choose another name for one of them");
+    if (!check_full_name(full, name, "param")) {
       define(name, Broken{}, "param");
       continue;
     }

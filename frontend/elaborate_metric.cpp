@@ -99,12 +99,17 @@ void Elaborator::read_schedule(const Definition& train) {
 }
 
 void Elaborator::elaborate_metrics(const Definition& train, const Definition& model) {
-  std::set<std::string> names;
+  std::map<std::string, ir::SourceLocation> places;
   for (const TrainItem& item : train.items) {
     if (item.word != "metric" && item.word != "valid") continue;
-    const std::string name = item.word == "valid" ? "valid loss" : item.name.text;
-    if (!names.insert(name).second) {
-      error(item.location, fmt::format("`{}` is measured twice", name)).help("give one of them another name");
+    const bool is_metric = item.word == "metric";
+    const std::string name = is_metric ? item.name.text : "valid loss";
+    const ir::SourceLocation place = is_metric ? item.name.location : item.location;
+    const auto [first, is_new] = places.try_emplace(name, place);
+    if (!is_new) {
+      auto& message = error(place, fmt::format("`{}` is measured twice", name));
+      message.label(first->second, "first here").label(place, "again here");
+      if (is_metric) message.help("give one of them another name");
       continue;
     }
     if (!elaborate_metric(item, model)) return;
@@ -163,14 +168,14 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
       metric.reductions = {"mean"};
     }
   } else if (out) {
-    columns.names["out"] = {*out, model.name.location, "output", false, true};
+    columns.names["out"] = {*out, model.name.location, "output", true};
     std::set<std::string> wanted;
     collect_names(item.value, wanted);
     for (const std::string& column : wanted) {
       const auto known = columns_.find(column);
       if (known == columns_.end() || columns.names.count(column) > 0) continue;
       if (const std::optional<Tensor> tensor = column_tensor(column, samples, nullptr)) {
-        columns.names[column] = {*tensor, known->second.second, "column", false, true};
+        columns.names[column] = {*tensor, known->second.second, "column", true};
       }
     }
     metric.combined = reduces_rows(item.value);

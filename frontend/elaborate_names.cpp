@@ -173,15 +173,15 @@ bool Elaborator::check_run_name(const Name& name, std::string_view what) {
   return true;
 }
 
-bool Elaborator::define(const Name& name, Value value, std::string what, bool rebindable) {
+bool Elaborator::define(const Name& name, Value value, std::string what) {
   if (!check_new_name(name)) {
     // What is bound stays; a name that may not be one is bound to nothing, so that its uses bring no more messages.
     if (!find_binding(name.text)) {
-      context_.scope->names[name.text] = {Broken{}, name.location, std::move(what), false, true};
+      context_.scope->names[name.text] = {Broken{}, name.location, std::move(what), true};
     }
     return false;
   }
-  context_.scope->names[name.text] = {std::move(value), name.location, std::move(what), rebindable, false};
+  context_.scope->names[name.text] = {std::move(value), name.location, std::move(what), false};
   return true;
 }
 

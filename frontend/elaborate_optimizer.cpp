@@ -38,7 +38,7 @@ void Elaborator::elaborate_optimizer() {
   frame.kind = Frame::Kind::train;
   Scope arguments_scope;
   arguments_scope.file = spec_.main;
-  arguments_scope.names["t"] = {scalars_.step(), optimizer->optimizer_names[2].location, "step number", false, true};
+  arguments_scope.names["t"] = {scalars_.step(), optimizer->optimizer_names[2].location, "step number", true};
   context_.target = &target;
   context_.scope = &arguments_scope;
   context_.frame = &frame;
@@ -51,7 +51,7 @@ void Elaborator::elaborate_optimizer() {
     const Formal& formal = optimizer->statics[k];
     const std::optional<Value> value = static_argument(formal, bound[k], "optimizer.", statics);
     good = value.has_value();
-    if (value) statics.names[formal.name.text] = {*value, formal.name.location, "argument", false, false};
+    if (value) statics.names[formal.name.text] = {*value, formal.name.location, "argument", false};
   }
   if (!good || !enter(*optimizer, call->span)) {
     context_ = saved;
@@ -73,7 +73,7 @@ void Elaborator::elaborate_optimizer() {
         target, target.argument(ir::gradient_name(parameter), info.type, ir::Role::input, info.location));
     good = define(names[0], p, "parameter") && define(names[1], g, "gradient") &&
            define(names[2], scalars_.step(), "step number");
-    scopes[k].names["old " + names[0].text] = {p, names[0].location, "parameter", false, true};
+    scopes[k].names["old " + names[0].text] = {p, names[0].location, "parameter", true};
   }
   std::map<std::string, std::map<std::string, Tensor>> states;  // name -> parameter -> argument
   for (const Statement* line : optimizer->body->statements) {
@@ -82,8 +82,7 @@ void Elaborator::elaborate_optimizer() {
     optimizer_statement(*line, *optimizer, scopes, states);
     if (diagnostics_.error_count() == errors) continue;
     for (const Name& name : line->names) {  // what the line would have bound is not missed by others
-      for (Scope& scope : scopes)
-        scope.names.try_emplace(name.text, Binding{Broken{}, name.location, "let", false, true});
+      for (Scope& scope : scopes) scope.names.try_emplace(name.text, Binding{Broken{}, name.location, "let", true});
     }
   }
   optimizer_scopes_ = nullptr;
@@ -227,7 +226,7 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
               context_.target->argument(full, {ir::DType::f32, *shape}, ir::Role::state, name.location);
           const Tensor tensor = parameter_tensor(*context_.target, id);
           if (!define(name, tensor, "state")) return;
-          scopes[k].names["old " + name.text] = {tensor, name.location, "state", false, true};
+          scopes[k].names["old " + name.text] = {tensor, name.location, "state", true};
           states[name.text][parameter] = tensor;
         }
         break;

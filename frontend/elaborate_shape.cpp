@@ -60,6 +60,13 @@ bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_
     return false;
   }
   bool good = true;
+  const auto both = [&](const std::string& name, ir::SourceLocation first, ir::SourceLocation second) {
+    error(second, fmt::format("`{}` names a dimension and a pack of dimensions", name))
+        .label(first, "first here")
+        .label(second, "again here")
+        .help("names are bound once; choose another");
+    good = false;
+  };
   std::vector<std::pair<const Expr*, int64_t>> later;
   size_t axis = 0;
   for (const Expr* dimension : type.dimensions) {
@@ -80,14 +87,19 @@ bool Elaborator::bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_
                      fmt::format("here `..{}` is [{}]", dimension->text, fmt::join(pack.sizes, ", ")));
           good = false;
         }
+      } else if (const Binding* single = find_binding(dimension->text); single && single->what == "dimension") {
+        both(dimension->text, single->location, dimension->location);
       } else {
-        context_.scope->names[name] = {pack, dimension->location, "pack", false, false};
+        context_.scope->names[name] = {pack, dimension->location, "pack", false};
       }
       continue;
     }
     const int64_t size = shape[axis++];
-    if (dimension->kind == ExprKind::name && !find_binding(dimension->text) &&
-        !spec_.find(context_.scope->file, NameSpace::value, dimension->text)) {
+    const Binding* pack = dimension->kind == ExprKind::name ? find_binding(".." + dimension->text) : nullptr;
+    if (pack) {
+      both(dimension->text, pack->location, dimension->location);
+    } else if (dimension->kind == ExprKind::name && !find_binding(dimension->text) &&
+               !spec_.find(context_.scope->file, NameSpace::value, dimension->text)) {
       good = define({dimension->text, dimension->location}, integer_scalar(static_cast<double>(size)), "dimension") &&
              good;
     } else {

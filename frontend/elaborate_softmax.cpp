@@ -35,6 +35,10 @@ Value Elaborator::softmax(const Expr* expr) {
   for (const Index& index : expr->indices) {
     const std::string shown = (index.pack ? ".." : "") + index.name.text;
     const IndexBinding* binding = find_index(index.name.text, index.pack);
+    if (index.name.text == "batch" && !find_binding("batch")) {
+      error(expr->location, "`softmax[batch]` is not possible; `mean sum max min` are");
+      return Broken{};
+    }
     if (!binding) {
       error(index.name.location, fmt::format("no index `{}` is introduced here", shown))
           .help(fmt::format("`softmax[{0}]` is a map over an index of the equation: `let y[{0}] = softmax[{0}] x[{0}]`",
@@ -48,6 +52,11 @@ Value Elaborator::softmax(const Expr* expr) {
       return Broken{};
     }
     if (binding->broken) return Broken{};
+    if (std::find(axes.begin(), axes.end(), binding->axes.empty() ? kFirstPlaceholder : binding->axes[0]) !=
+        axes.end()) {
+      error(index.name.location, fmt::format("`softmax` names the index `{}` twice", shown));
+      return Broken{};
+    }
     axes.insert(axes.end(), binding->axes.begin(), binding->axes.end());
     sizes.insert(sizes.end(), binding->sizes.begin(), binding->sizes.end());
   }

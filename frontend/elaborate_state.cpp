@@ -33,7 +33,7 @@ void Elaborator::declare_states(const Statement& item) {
     shape = evaluate_shape(*item.type);
   }
   for (const Name& name : item.names) {
-    if (!shape) {
+    if (!shape || find_binding(name.text)) {  // where the name is taken, that is all that is said
       define(name, Broken{}, "state");
       continue;
     }
@@ -42,15 +42,8 @@ void Elaborator::declare_states(const Statement& item) {
       define(name, Broken{}, "state");
       continue;
     }
-    const auto parameter = parameters_.find(full);
-    const auto column = columns_.find(full);
-    if (parameter != parameters_.end() || column != columns_.end()) {
-      error(name.location, fmt::format("state `{}` has the name of a {}", full,
-                                       parameter != parameters_.end() ? "param" : "column of the data"))
-          .label(parameter != parameters_.end() ? parameter->second.location : column->second.second)
-          .label(name.location, "the state")
-          .help("choose another name for one of them");
-      if (!find_binding(name.text)) define(name, Broken{}, "state");
+    if (!check_full_name(full, name, "state")) {
+      define(name, Broken{}, "state");
       continue;
     }
     const ir::Type type{ir::DType::f32, *shape};
@@ -83,7 +76,7 @@ void Elaborator::declare_states(const Statement& item) {
     }
     if (!define(name, current->second, "state")) continue;
     context_.scope->names[name.text].state = full;
-    context_.scope->names["old " + name.text] = {current->second, name.location, "state", false, true, {}};
+    context_.scope->names["old " + name.text] = {current->second, name.location, "state", true, {}};
   }
 }
 
@@ -152,7 +145,31 @@ Value Elaborator::when_training(const Expr* expr) {
   const bool training = is_training();
   const Value value = body(*expr->blocks[training ? 0 : 1], training ? "when training" : "else");
   context_.scope = outer;
-  return value;
+  return is_broken(value) || check_when_sides(expr, value) ? value : Broken{};
+}
+
+// Each function elaborates one side only; its type is kept until another function comes to the other side.
+bool Elaborator::check_when_sides(const Expr* expr, const Value& value) {
+  const auto* scalar = std::get_if<Scalar>(&value);
+  const auto* tensor = std::get_if<Tensor>(&value);
+  WhenSide side{is_training(), describe(value)};
+  if (scalar && !scalar->is_boolean()) side.type = "a number";
+  if (tensor) side.type = shape_text(*tensor);
+  std::string place = context_.frame->path + context_.frame->suffix;
+  for (const Call& call : calls_) place += fmt::format(" {}:{}:{}", call.site.file, call.site.line, call.site.column);
+  const WhenKey key = {expr, place};
+  const int use = when_uses_[{context_.target, key}]++;
+  const WhenSide& other = when_sides_.try_emplace({key, use}, side).first->second;
+  const auto is_number = [](const std::string& type) { return type == "a number" || type == "f32[]"; };
+  if (side.training == other.training || side.type == other.type || (is_number(side.type) && is_number(other.type))) {
+    return true;
+  }
+  const WhenSide& first = side.training ? side : other;
+  const WhenSide& second = side.training ? other : side;
+  error(expr->location, "the two sides of `when training` have different types")
+      .label(expr->blocks[0]->statements.back()->value->span, fmt::format("where the run trains: {}", first.type))
+      .label(expr->blocks[1]->statements.back()->value->span, fmt::format("otherwise: {}", second.type));
+  return false;
 }
 
 // let z[i] ~ normal(mu[i], sigma): one draw for every element of every sample, without gradient.
@@ -273,12 +290,14 @@ void Elaborator::report(const Statement& item) {
   }
   if (!is_training()) return;
   for (const auto& [other, mean] : reports_) {
-    if (other != name.text) continue;
-    error(name.location, fmt::format("`{}` is reported twice", name.text));
+    if (other.text != name.text) continue;
+    error(name.location, fmt::format("`{}` is reported twice", name.text))
+        .label(other.location, "first here")
+        .label(name.location, "again here");
     return;
   }
   context_.target->builder().at(item.location);
-  reports_.emplace_back(name.text, batch_mean(*tensor));
+  reports_.emplace_back(name, batch_mean(*tensor));
 }
 
 }  // namespace gradc::frontend

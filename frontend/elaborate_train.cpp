@@ -177,7 +177,7 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
       continue;
     }
     good = define(formal.name, *tensor, "input") && good;
-    columns.names[formal.name.text] = {*tensor, location, "column", false, true};
+    columns.names[formal.name.text] = {*tensor, location, "column", true};
     if (first_pass_) program_.inputs.push_back({formal.name.text, type, tensor->limit});
   }
   Value result = Broken{};
@@ -202,9 +202,10 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
   columns.file = spec_.main;
   Target& predict = make_target(Target::Kind::step, program_.batch);
   predict_target_ = &predict;
+  const size_t errors = diagnostics_.error_count();
   const std::optional<Tensor> predicted = elaborate_model(model, predict, columns);
   first_pass_ = false;
-  if (!predicted) return;
+  if (!predicted || diagnostics_.error_count() != errors) return;  // the next pass would say the same
   predict.result("out", predicted->id);
   for (const Instance& instance : instances_) {
     if (!instance.applied) {
@@ -226,7 +227,7 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     target.builder().at(find_item("loss")->location);
     target.result("loss", batch_mean(*value));
     context_ = saved;
-    for (const auto& [report_name, report_value] : reports_) target.result(report_name, report_value);
+    for (const auto& [report_name, report_value] : reports_) target.result(report_name.text, report_value);
     finish_states(target);
   }
   if (diagnostics_.has_errors()) return;
@@ -262,7 +263,7 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     return std::nullopt;
   }
   // What the arguments may name: the model's output, and the columns.
-  columns.names["out"] = {out, model.name.location, "output", false, true};
+  columns.names["out"] = {out, model.name.location, "output", true};
   std::set<std::string> wanted;
   for (const Argument& argument : call->arguments) collect_names(argument.value, wanted);
   for (const std::string& column : wanted) {
@@ -270,7 +271,7 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     if (known == columns_.end() || columns.names.count(column) > 0) continue;
     const std::optional<Tensor> tensor = column_tensor(column, target, nullptr);
     if (!tensor) return std::nullopt;
-    columns.names[column] = {*tensor, known->second.second, "column", false, true};
+    columns.names[column] = {*tensor, known->second.second, "column", true};
   }
   const Context saved = context_;
   Frame train_frame;

@@ -25,7 +25,6 @@ struct Binding {
   Value value;
   ir::SourceLocation location;
   std::string what;
-  bool rebindable = false;  // carried by a `repeat`
   bool used = false;
   std::string state{};  // full name, where it is a state of a layer or a loss
 };
@@ -116,6 +115,14 @@ struct PendingGather {
   Tensor indices;
 };
 
+// What one side of a `when training` gave, until a function that takes the other side is elaborated.
+struct WhenSide {
+  bool training = false;
+  std::string type;
+};
+
+bool is_builtin(const std::string& name);
+
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
 
@@ -141,7 +148,7 @@ class Elaborator {
   Value look_up(const Expr* expr);
   Value file_value(const Definition* definition, const Expr* expr);
   Value constant_value(const Definition* definition);
-  bool define(const Name& name, Value value, std::string what, bool rebindable = false);
+  bool define(const Name& name, Value value, std::string what);
   bool check_new_name(const Name& name);
   bool check_run_name(const Name& name, std::string_view what);
   std::vector<std::string> visible_names() const;
@@ -210,6 +217,7 @@ class Elaborator {
 
   // Calls (elaborate_call.cpp, elaborate_builtin.cpp)
   Value call(const Expr* expr);
+  Value call_instance(InstanceRef instance, const Expr* expr, const std::vector<Value>& arguments);
   Value pipe(const Expr* expr);
   Value apply_function(const Callable& function, std::vector<std::pair<Name, Value>> arguments, const Expr* at);
   Value apply_definition(const Definition& function, const std::vector<std::pair<Name, Value>>& arguments,
@@ -238,6 +246,7 @@ class Elaborator {
   void statement(const Statement& statement);
   void repeat(const Statement& statement);
   void declare_parameters(const Statement& statement);
+  bool check_full_name(const std::string& full, const Name& name, std::string_view what);
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
                                       std::string_view what);
 
@@ -247,6 +256,7 @@ class Elaborator {
   void assign_state(const Statement& statement);
   void finish_states(Target& target);
   Value when_training(const Expr* expr);
+  bool check_when_sides(const Expr* expr, const Value& value);
   void sample(const Statement& statement);
   Value categorical(const Expr* expr);
   void report(const Statement& statement);
@@ -331,7 +341,11 @@ class Elaborator {
   std::map<std::pair<const Target*, std::string>, Tensor> state_values_;
   std::map<std::pair<const Target*, std::string>, int> sample_uses_;
   std::set<std::string> changed_states_;
-  std::vector<std::pair<std::string, ir::ValueId>> reports_;
+  // Each `when training`, by its instance and the calls that led there, and how often each function has come to it.
+  using WhenKey = std::pair<const Expr*, std::string>;
+  std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
+  std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
+  std::vector<std::pair<Name, ir::ValueId>> reports_;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 

@@ -17,6 +17,8 @@ constexpr size_t kMaxLexicalErrors = 100;
 constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state", "let",
                                   "repeat",   "if",     "then",  "else", "when",  "old",   "not",   "and",
                                   "or",       "true",   "false", "stop", "grad",  "idx",   "inf",   "like"};
+// Words that a later version may give a meaning.
+constexpr std::array kReserved = {"vmap", "scan", "env", "budget", "precision"};
 constexpr std::array kReductions = {"sum",    "mean",      "max",     "min",         "prod",
                                     "argmax", "logsumexp", "softmax", "categorical", "std"};
 // Longest first.
@@ -306,7 +308,7 @@ class Lexer {
 
 }  // namespace
 
-bool is_keyword(std::string_view word) { return contains(kKeywords, word); }
+bool is_keyword(std::string_view word) { return contains(kKeywords, word) || contains(kReserved, word); }
 bool is_reduction(std::string_view word) { return contains(kReductions, word); }
 
 TokenList lex(const ir::Sources& sources, int32_t file, ir::Diagnostics& diagnostics) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "frontend/lexer.h"
 #include "frontend/parser.h"
 
 namespace gradc::frontend {
@@ -116,6 +117,10 @@ Definition Parser::begin_definition(DefinitionKind kind) {
     return definition;
   }
   if (std::optional<Name> name = expect_name(fmt::format("the name of the {}", definition_word(kind)))) {
+    if (is_reduction(name->text)) {
+      diagnostics_.error(name->location, fmt::format("`{}` is built in and cannot be a name", name->text));
+      ++error_count_;
+    }
     definition.name = std::move(*name);
   }
   return definition;
