@@ -83,7 +83,11 @@ Value Elaborator::make_instance(const Definition& layer, const Expr* call_expr) 
   std::string path = context_.frame->path;
   if (!anonymous && path.empty() && !check_run_name(name, "an instance")) return Broken{};
   if (anonymous) {
-    path += fmt::format("{}_{}", layer.name.text, context_.frame->anonymous[layer.name.text]++);
+    const int round = context_.frame->anonymous[call_expr]++;
+    const auto [number, is_new] = anonymous_numbers_.try_emplace({path, call_expr, round}, 0);
+    path += layer.name.text + "_";
+    if (is_new) number->second = anonymous_counts_[path]++;
+    path += std::to_string(number->second);
   } else {
     path += name.text + context_.frame->suffix;
   }

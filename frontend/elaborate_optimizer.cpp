@@ -291,6 +291,12 @@ void Elaborator::finish() {
   std::vector<std::string> settings;
   for (const Setting& setting : program_.settings) settings.push_back(setting.name);
 
+  // Those that only the other side of `when training` has are trained too, with a gradient of 0.
+  for (const std::string& parameter : parameter_order_) {
+    if (loss_target_->func().find_parameter(parameter)) continue;
+    const ParameterInfo& info = parameters_.at(parameter);
+    loss_target_->argument(parameter, info.type, ir::Role::parameter, info.location);
+  }
   module.items.emplace_back(loss_target_->finish(run + ".loss", train_->location));
   module.items.emplace_back(ir::GradientRequest{run + ".gradient", run + ".loss", parameter_order_, train_->location});
   module.items.emplace_back(update_->finish(run + ".update", train_->location, dropped_states_));

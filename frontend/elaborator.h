@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "frontend/elaborate.h"
@@ -55,9 +56,9 @@ struct IndexScope {
 struct Frame {
   enum class Kind : uint8_t { layer, function, loss, optimizer, data, train, constant, initializer };
   Kind kind = Kind::layer;
-  std::string path;    // "" or "block_0."
-  std::string suffix;  // of the rounds of `repeat`: "_3"
-  std::map<std::string, int> anonymous;
+  std::string path;                      // "" or "block_0."
+  std::string suffix;                    // of the rounds of `repeat`: "_3"
+  std::map<const Expr*, int> anonymous;  // how often a use of a layer without a name was met
   size_t instance = SIZE_MAX;
 };
 
@@ -321,7 +322,11 @@ class Elaborator {
   std::map<std::string, const TrainItem*> items_;
 
   std::map<const Definition*, Scalar> defined_;  // -D
-  std::map<std::string, double> set_;            // --set
+  // Of uses of layers without a name, by body, place and round: the number that each got when it was met first, which
+  // may have been in another function of the program (`when training`), and how many a layer has in a body.
+  std::map<std::tuple<std::string, const Expr*, int>, int> anonymous_numbers_;
+  std::map<std::string, int> anonymous_counts_;
+  std::map<std::string, double> set_;  // --set
   std::set<std::string> set_used_;
   ScalarGraph scalars_;
   std::map<std::string, size_t> setting_index_;

@@ -57,7 +57,9 @@ TEST_CASE("state: one aligned block with the record behind the tensors") {
 TEST_CASE("state: initial values by name") {
   State state = make_state();
   REQUIRE(initialize(
-      state, tests::func_from_text(R"(func @init(%key: i32[3] key) -> (optimizer.v: f32[2], norm.mean: f32[2], unused: f32[], weight: f32[2]) {
+      state,
+      tests::func_from_text(
+          R"(func @init(%key: i32[3] key) -> (optimizer.v: f32[2], norm.mean: f32[2], unused: f32[], weight: f32[2]) {
   %0 = constant {3} : f32[2]
   %1 = constant {1} : f32[]
   %2 = random %key {place = 5} : f32[2]
