@@ -262,7 +262,7 @@ Value Elaborator::stack(const Expr* expr, const std::vector<Value>& parts, const
   return result;
 }
 
-// x[2], x[a .. b], x[0, a .. b] in a plain expression: positions known while compiling.
+// x[2], x[a .. b], x[0, a .. b] in a plain expression: positions known while compiling. Or x[label]: a look-up.
 Value Elaborator::plain_subscript(const Expr* expr) {
   const Value base = evaluate(expr->operands[0]);
   if (is_broken(base)) return Broken{};
@@ -308,6 +308,11 @@ Value Elaborator::plain_subscript(const Expr* expr) {
       error(subscript->location, "a pack as a subscript needs an index equation that introduces it");
       return Broken{};
     }
+    if (!range) {
+      const Value position = evaluate(subscript);
+      if (is_broken(position)) return Broken{};
+      if (const auto* index = std::get_if<Tensor>(&position); index && index->limit > 0) return look_up_element(expr);
+    }
     const std::optional<int64_t> begin = evaluate_integer(range ? subscript->operands[0] : subscript, "a subscript", 0);
     const std::optional<int64_t> end = range   ? evaluate_integer(subscript->operands[1], "the end of a range", 0)
                                        : begin ? std::optional(*begin + 1)
@@ -331,6 +336,18 @@ Value Elaborator::plain_subscript(const Expr* expr) {
   if (!shape.empty() && count > 0) result.id = builder.create(ir::Op::slice, {tensor->id}, std::move(slice));
   result.id = builder.reshape(result.id, kept);
   return result;
+}
+
+// An element whose place is computed: an index equation without indices.
+Value Elaborator::look_up_element(const Expr* expr) {
+  const Context saved = context_;
+  IndexScope none;
+  none.parent = context_.indices;
+  context_.indices = &none;
+  context_.indexed = true;
+  const Value element = access(expr);
+  context_ = saved;
+  return element;
 }
 
 std::optional<Scalar> Elaborator::evaluate_scalar(const Expr* expr, std::string_view what) {

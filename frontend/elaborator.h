@@ -164,6 +164,7 @@ class Elaborator {
   Value list(const Expr* expr);
   Value stack(const Expr* expr, const std::vector<Value>& parts, const std::vector<const Expr*>& places);
   Value plain_subscript(const Expr* expr);
+  Value look_up_element(const Expr* expr);
   std::string inside() const;
   std::string with_numbers(const Expr* expr);
   std::optional<int64_t> evaluate_integer(const Expr* expr, std::string_view what, int64_t lowest);
