@@ -38,7 +38,7 @@ ir::Result<runtime::Metric> make_metric(const frontend::Program& program, const 
   const ir::Func* func = module.find(metric.func);
   ENSURE(func != nullptr, "no @" + metric.func);
   // Training goes ahead meanwhile: the first measurement is an epoch or hundreds of steps away.
-  ir::Result<runtime::Executor> executor = make_executor(*func, compiler, runtime::When::behind);
+  ir::Result<runtime::Executor> executor = make_executor(*func, compiler, runtime::When::later);
   if (!executor) return executor.take_error();
   const runtime::Layout layout = runtime::layout_of(*func);
   ir::Result<runtime::Dataset> rows =
@@ -99,7 +99,7 @@ ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compi
   options.debug_info = false;  // nobody debugs into a step that lives for one run: 1.5 ms saved
   options.time_llvm = words.passes.time_passes;
   options.compile_threads = static_cast<int>(words.threads);
-  if (words.passes.time_passes) when = runtime::When::now;
+  if (words.passes.time_passes || compiler.later == nullptr) when = runtime::When::now;
   ir::Result<runtime::CompiledExecutor> compiled =
       runtime::compile_executor(planned, compiler.files, options, compiler.host, when);
   if (!compiled) return compiled.take_error();
@@ -109,6 +109,7 @@ ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compi
     }
     fmt::print(stderr, "{}", compiled->llvm_times);
   }
+  if (when == runtime::When::later) compiler.later->push_back(std::move(compiled->begin));
   return std::move(compiled->run);
 }
 
@@ -235,7 +236,8 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   if (ir::Status status = check_memory(*step); !status) return status.take_error();
   ir::Result<runtime::Host> host = make_host(words);
   if (!host) return host.take_error();
-  const Compiler compiler{words, module.files, std::move(*host)};
+  std::vector<std::function<void()>> later;
+  const Compiler compiler{words, module.files, std::move(*host), &later};
   const std::chrono::duration<double, std::milli> passes_took = std::chrono::steady_clock::now() - start;
   double compile_took = 0;
   std::future<ir::Result<runtime::Executor>> executor = beside(!words.passes.time_passes, [&] {
@@ -265,6 +267,7 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();
   ir::Result<runtime::Executor> run = executor.get();
   if (!run) return run.take_error();
+  for (const std::function<void()>& begin : later) begin();
   return BuiltRun{{std::move(*run), layout, std::move(state), std::move(*data), std::move(*hyper)},
                   std::move(metrics),
                   resident->statistics,

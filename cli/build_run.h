@@ -1,6 +1,7 @@
 // From a program to something that trains: passes, machine code (or the interpreter), memory, data.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "cli/command_line.h"
@@ -37,6 +38,8 @@ struct Compiler {
   const TrainWords& words;
   const std::vector<std::string>& files;  // Module::files
   runtime::Host host;
+  // Where what is compiled later leaves how to begin with it; null: everything is compiled at once.
+  std::vector<std::function<void()>>* later = nullptr;
 };
 ir::Result<runtime::Executor> make_executor(const ir::Func& planned, const Compiler& compiler,
                                             runtime::When when = runtime::When::now);

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <system_error>
 
 #include "ir/ensure.h"
@@ -68,30 +69,44 @@ std::shared_future<Loaded> start(Work work) {
   }
 }
 
-Executor executor_of(std::shared_future<Loaded> loaded, std::shared_ptr<ThreadPool> pool) {
-  return [loaded = std::move(loaded), pool = std::move(pool)](const StepBuffers& buffers, int64_t steps) -> ir::Status {
-    if (!loaded.get()) return ir::Error{loaded.get().error()};
-    LoadedCode& code = **loaded.get();
-    gradc_context context = {};
-    context.arena = code.arena.data();
-    context.results = buffers.results;
-    context.data_stride = buffers.data_stride;
-    context.hyper_stride = buffers.hyper_stride;
-    context.result_stride = buffers.result_stride;
-    if (pool != nullptr && pool->threads() > 1) {
-      context.parallel_for = ThreadPool::parallel_for;
-      context.pool = pool.get();
-    }
-    const int32_t status = code.step(buffers.state, buffers.data, buffers.hyper, steps, context);
-    ENSURE(status == 0, "compiled code returned " + std::to_string(status));
-    return ir::success();
-  };
+// Work that is begun once, by whoever asks first.
+class Later {
+ public:
+  explicit Later(std::function<Loaded()> work) : work_(std::move(work)) {}
+  void begin() {
+    std::call_once(begun_, [this] { loaded_ = start(work_); });
+  }
+  const Loaded& get() {
+    begin();
+    return loaded_.get();
+  }
+
+ private:
+  std::function<Loaded()> work_;
+  std::once_flag begun_;
+  std::shared_future<Loaded> loaded_;
+};
+
+ir::Status run_steps(LoadedCode& code, ThreadPool* pool, const StepBuffers& buffers, int64_t steps) {
+  gradc_context context = {};
+  context.arena = code.arena.data();
+  context.results = buffers.results;
+  context.data_stride = buffers.data_stride;
+  context.hyper_stride = buffers.hyper_stride;
+  context.result_stride = buffers.result_stride;
+  if (pool != nullptr && pool->threads() > 1) {
+    context.parallel_for = ThreadPool::parallel_for;
+    context.pool = pool;
+  }
+  const int32_t status = code.step(buffers.state, buffers.data, buffers.hyper, steps, context);
+  ENSURE(status == 0, "compiled code returned " + std::to_string(status));
+  return ir::success();
 }
 
-std::shared_future<Loaded> ready(Loaded loaded) {
-  std::promise<Loaded> promise;
-  promise.set_value(std::move(loaded));
-  return promise.get_future().share();
+Executor executor_of(std::shared_ptr<LoadedCode> code, std::shared_ptr<ThreadPool> pool) {
+  return [code = std::move(code), pool = std::move(pool)](const StepBuffers& buffers, int64_t steps) {
+    return run_steps(*code, pool.get(), buffers, steps);
+  };
 }
 
 }  // namespace
@@ -108,7 +123,7 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
     std::shared_ptr<LoadedCode> kept = key.empty() ? nullptr : find_kept(*host.cache, key);
     if (kept != nullptr) {
       executor.milliseconds.emplace_back("cache", clock.milliseconds());
-      executor.run = executor_of(ready(std::move(kept)), host.pool);
+      executor.run = executor_of(std::move(kept), host.pool);
       return executor;
     }
   }
@@ -119,17 +134,22 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
   ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*lowered));
   executor.milliseconds.emplace_back("lower", clock.milliseconds());
 
-  if (when == When::behind) {
+  if (when == When::later) {
     auto program = std::make_shared<const codegen::KernelProgram>(std::move(*lowered));
-    executor.run = executor_of(
-        start([program, options, cache = host.cache, key] { return make(*program, options, cache, key); }), host.pool);
+    auto later = std::make_shared<Later>(
+        [program, options, cache = host.cache, key] { return make(*program, options, cache, key); });
+    executor.begin = [later] { later->begin(); };
+    executor.run = [later, pool = host.pool](const StepBuffers& buffers, int64_t steps) -> ir::Status {
+      const Loaded& loaded = later->get();
+      return loaded ? run_steps(**loaded, pool.get(), buffers, steps) : ir::Status(ir::Error{loaded.error()});
+    };
     return executor;
   }
   Loaded loaded = make(*lowered, options, host.cache, key);
   if (!loaded) return loaded.take_error();
   for (const auto& phase : (*loaded)->step.milliseconds()) executor.milliseconds.push_back(phase);
   executor.llvm_times = (*loaded)->step.llvm_times();
-  executor.run = executor_of(ready(std::move(loaded)), host.pool);
+  executor.run = executor_of(std::move(*loaded), host.pool);
   return executor;
 }
 

@@ -1,6 +1,7 @@
 // From a planned function to an Executor of machine code: lower, emit, link, and the arena that the code works in.
 // Tests: tests/native/test_parity.cpp, tests/native/test_jit_cache.cpp.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,7 +21,8 @@ struct CompiledExecutor {
   Executor run;
   // Spent by phase: lower, then CompiledStep's; or cache and link. Without those that a thread of its own still does.
   std::vector<std::pair<std::string, double>> milliseconds;
-  std::string llvm_times;  // see codegen::ObjectCode
+  std::string llvm_times;               // see codegen::ObjectCode
+  std::function<void()> begin = [] {};  // with When::later
 };
 
 // What code runs on and where it is kept. Without a pool, everything runs on the calling thread.
@@ -29,8 +31,9 @@ struct Host {
   std::optional<JitCache> cache;
 };
 
-// `behind`: the machine code is made by a thread of its own while the caller goes on; the first call waits for it.
-enum class When : uint8_t { now, behind };
+// `later`: the machine code is made by a thread of its own from CompiledExecutor::begin on, while the caller goes on;
+// the first call waits for it.
+enum class When : uint8_t { now, later };
 
 // `files` are the names that source places refer to (Module::files). Code that is in the host's cache is not made
 // again, and new code goes there.

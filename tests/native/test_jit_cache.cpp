@@ -242,9 +242,9 @@ TEST_CASE("jit cache: tables that the code reads come back with it") {
   CHECK_FALSE(cache.find(key_of("b")).has_value());
 }
 
-TEST_CASE("code that a thread makes behind the caller is waited for") {
+TEST_CASE("code that a thread makes later is waited for") {
   const ir::Func func = func_from("  %0 = exp %a : f32[7]\n");
-  ir::Result<runtime::CompiledExecutor> executor = runtime::compile_executor(func, {}, {}, {}, runtime::When::behind);
+  ir::Result<runtime::CompiledExecutor> executor = runtime::compile_executor(func, {}, {}, {}, runtime::When::later);
   REQUIRE(executor.ok());
   alignas(64) float data[16] = {0, 1}, results[16] = {}, state[16] = {};
   runtime::StepBuffers buffers;
