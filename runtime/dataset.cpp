@@ -76,6 +76,7 @@ ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uin
   // One batch that is the whole data, or rows that are all one: every step sees the same block.
   data.constant_ = rows.rows == data.batch_ && (!rows.shuffle || rows.rows == 1);
   data.rows_ = std::move(rows);
+  data.order_rows(0);  // while the step is compiled, not before its first run
   return data;
 }
 
@@ -101,21 +102,24 @@ ir::Status Dataset::stage(uint64_t first, int64_t steps, std::byte* blocks) {
   return ir::success();
 }
 
+void Dataset::order_rows(uint64_t epoch) {
+  if (order_epoch_ == epoch || (!rows_.shuffle && !order_.empty())) return;
+  if (rows_.shuffle) {
+    order_ = shuffled_rows(rows_.rows, seed_, epoch);
+  } else {
+    order_.resize(static_cast<size_t>(rows_.rows));
+    std::iota(order_.begin(), order_.end(), int64_t{0});
+  }
+  order_epoch_ = epoch;
+}
+
 void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
   const auto steps_an_epoch = static_cast<uint64_t>((rows_.rows + batch_ - 1) / batch_);
   for (int64_t step = 0; step < steps; ++step) {
     const uint64_t number = first + static_cast<uint64_t>(step);
     const uint64_t epoch = number / steps_an_epoch;
     const auto begin = static_cast<int64_t>(number % steps_an_epoch) * batch_;
-    if (order_epoch_ != epoch && (rows_.shuffle || order_.empty())) {
-      if (rows_.shuffle) {
-        order_ = shuffled_rows(rows_.rows, seed_, epoch);
-      } else {
-        order_.resize(static_cast<size_t>(rows_.rows));
-        std::iota(order_.begin(), order_.end(), int64_t{0});
-      }
-      order_epoch_ = epoch;
-    }
+    order_rows(epoch);
     const int64_t live = std::min(batch_, rows_.rows - begin);
     for (size_t k = 0; k < slots_.size(); ++k) {
       std::byte* to = blocks + step * block_bytes_ + slots_[k].offset;

@@ -65,6 +65,7 @@ class Dataset {
 
  private:
   ir::Status stage_drawn(uint64_t first, int64_t steps, std::byte* blocks);
+  void order_rows(uint64_t epoch);
   void stage_resident(uint64_t first, int64_t steps, std::byte* blocks);
 
   std::vector<Slot> slots_;
