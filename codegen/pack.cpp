@@ -138,7 +138,7 @@ class Packing {
     Copy* copy = find_copy(operand.buffer, operand.layout);
     if (copy == nullptr) {
       Buffer packed = program_.buffers[at(operand.buffer)];
-      packed.name += ".packed";
+      packed.name = name_of_copy(packed.name);
       packed.layout = operand.layout;
       program_.buffers.push_back(std::move(packed));
       const int32_t target = static_cast<int32_t>(program_.buffers.size() - 1);
@@ -147,6 +147,16 @@ class Packing {
       program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
     }
     for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
+  }
+
+  // A tensor may be copied twice, in other layouts or after it was overwritten: x.packed, x.packed_2, ...
+  std::string name_of_copy(const std::string& source) const {
+    const std::string first = source + ".packed";
+    std::string name = first;
+    const auto taken = [&](const Buffer& buffer) { return buffer.name == name; };
+    for (int k = 2; std::any_of(program_.buffers.begin(), program_.buffers.end(), taken); ++k)
+      name = first + "_" + std::to_string(k);
+    return name;
   }
 
   // What a kernel overwrites has no valid copy any more.
