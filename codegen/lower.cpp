@@ -2,6 +2,7 @@
 // the element builder fill them.
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "codegen/codegen.h"
 #include "codegen/element_builder.h"
@@ -117,32 +118,70 @@ class Lowering {
     return false;
   }
 
+  // The axes that a nest runs over: those of `shape`, cut further where a value is reached through a reshape of
+  // something that is not in memory. Nothing where two of these don't fit together.
+  std::optional<ir::Shape> axes_for(const ir::Shape& shape, uint32_t value) const {
+    ir::Shape axes = shape;
+    std::set<uint32_t> seen{value};
+    std::vector<uint32_t> pending{value};
+    while (!pending.empty()) {
+      const ir::Value& node = func_.values[pending.back()];
+      pending.pop_back();
+      if (!ir::op_info(node.op).has(ir::kElementwise)) continue;
+      for (ir::ValueId operand : node.operands) {
+        const ir::Value& read = func_[operand];
+        if (buffer_of_[operand.index] >= 0 || !seen.insert(operand.index).second) continue;
+        pending.push_back(operand.index);
+        if (read.op != Op::reshape || buffer_of_[read.operands[0].index] >= 0) continue;
+        const std::optional<ir::Shape> refined = ir::common_refinement(axes, func_[read.operands[0]].type.shape);
+        if (!refined) return std::nullopt;
+        axes = *refined;
+      }
+    }
+    return axes;
+  }
+
   std::string lower_kernel(const std::vector<uint32_t>& values) {
     if (values.empty()) return "kernel numbers are not dense";
     Kernel kernel;
     kernel.location = func_.values[values[0]].location;
     std::vector<std::vector<uint32_t>> nests;
+    std::vector<ir::Shape> axes;  // of each nest
     for (uint32_t id : values) {
-      const bool joins = !nests.empty() && func_.values[nests.back()[0]].type.shape == func_.values[id].type.shape &&
-                         !reads_elsewhere(id, nests.back());
-      if (!joins) nests.emplace_back();
+      const ir::Shape& shape = func_.values[id].type.shape;
+      std::optional<ir::Shape> shared;
+      if (!nests.empty() && func_.values[nests.back()[0]].type.shape == shape && !reads_elsewhere(id, nests.back()))
+        shared = axes_for(axes.back(), id);
+      if (!shared) {
+        nests.emplace_back();
+        axes.push_back(axes_for(shape, id).value_or(shape));
+      } else {
+        axes.back() = *shared;
+      }
       nests.back().push_back(id);
     }
-    for (const std::vector<uint32_t>& members : nests) {
-      if (std::string error = lower_nest(kernel, members); !error.empty()) return error;
+    for (size_t i = 0; i < nests.size(); ++i) {
+      if (std::string error = lower_nest(kernel, nests[i], axes[i]); !error.empty()) return error;
     }
     program_.kernels.push_back(std::move(kernel));
     return {};
   }
 
-  std::string lower_nest(Kernel& kernel, const std::vector<uint32_t>& members) {
+  // `extents`: a refinement of the shape of the members.
+  std::string lower_nest(Kernel& kernel, const std::vector<uint32_t>& members, const ir::Shape& extents) {
     ElementBuilder builder(input_, kernel);
-    const ir::Shape& shape = func_.values[members[0]].type.shape;
     Indices index;
     std::vector<int32_t> axes;
-    for (int64_t extent : shape) {
-      if (extent > 1) axes.push_back(builder.parallel_axis(extent));
-      index.push_back(extent > 1 ? axis_index(axes.back()) : Affine{});
+    size_t next = 0;
+    for (int64_t extent : func_.values[members[0]].type.shape) {
+      Affine position;
+      for (int64_t covered = 1; covered < extent; ++next) {
+        if (extents[next] == 1) continue;
+        axes.push_back(builder.parallel_axis(extents[next]));
+        position = sum(scaled(position, extents[next]), axis_index(axes.back()));
+        covered *= extents[next];
+      }
+      index.push_back(position);
     }
     std::vector<NodeId> nodes;
     for (uint32_t id : members) nodes.push_back(builder.computed({id}, index));

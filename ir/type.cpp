@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <set>
 
 namespace gradc::ir {
 
@@ -35,6 +36,22 @@ std::vector<int64_t> row_major_strides(const Shape& shape) {
   std::vector<int64_t> strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
   return strides;
+}
+
+std::optional<Shape> common_refinement(const Shape& a, const Shape& b) {
+  std::set<int64_t> strides;
+  for (const Shape* shape : {&a, &b}) {
+    int64_t stride = 1;
+    for (size_t i = shape->size(); i-- > 0;) strides.insert(stride *= (*shape)[i]);
+  }
+  Shape refined;
+  int64_t inner = 1;
+  for (int64_t stride : strides) {
+    if (stride % inner != 0) return std::nullopt;
+    if (stride != inner) refined.insert(refined.begin(), stride / inner);
+    inner = stride;
+  }
+  return refined;
 }
 
 int64_t Type::elements() const {

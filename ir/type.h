@@ -26,6 +26,9 @@ inline constexpr size_t kMaxRank = 16;
 std::optional<int64_t> checked_element_count(const Shape& shape);
 // Row-major strides in elements.
 std::vector<int64_t> row_major_strides(const Shape& shape);
+// The shortest shape whose axes, joined with their neighbours, give both; nullopt where there is none ([2, 3] and
+// [3, 2]). Both have the same number of elements, at least 1.
+std::optional<Shape> common_refinement(const Shape& a, const Shape& b);
 
 struct Type {
   DType dtype = DType::f32;

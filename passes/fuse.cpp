@@ -2,14 +2,17 @@
 // values into kernels. Sets Value::kernel.
 //
 // Stored are: results; what a contract or a scatter_add reads and what a gather looks up in (the operands, behind
-// movements); the operand of a reshape that changes more than extents of 1; sums that anything but one elementwise
-// chain uses; and values used more than once, or repeated by a broadcast, a window, a gather or a fold, that cost more
-// than they are worth computing again.
+// movements); the operand of a reshape that changes more than extents of 1, unless that reshape belongs to one
+// elementwise chain whose kernel can run over the axes of both shapes; sums that anything but one elementwise chain
+// uses; and values used more than once, or repeated by a broadcast, a window, a gather or a fold, that cost more than
+// they are worth computing again.
 //
 // A stored value joins an earlier kernel of the same shape where the two share something that they read, and where
 // neither then reads what the other stores except at the same index. A value that only one kernel reads, at the same
 // index, is not stored after all.
 #include <algorithm>
+#include <map>
+#include <optional>
 
 #include "ir/ensure.h"
 #include "ir/rewrite.h"
@@ -29,6 +32,7 @@ using ir::ValueId;
 constexpr int kDear = 8;
 constexpr int kRecomputeTensor = 1;  // at most this much is computed again rather than stored
 constexpr int kRecomputeScalar = 4;
+constexpr int kRecomputeIndices = 8;  // of what reads nothing
 constexpr size_t kMostStoresPerKernel = 8;
 
 int weight(Op op) {
@@ -128,11 +132,38 @@ class Fusion {
         if (!is_free(base)) require(base);
       }
       if (value.op == Op::reshape && !is_unit_reshape(func_[value.operands[0]].type, value.type)) {
+        if (stays_inside({i})) continue;
         const ValueId base = base_of_alias(value.operands[0]);
         if (!is_table(func_[base])) require(base);
       }
     }
   }
+  // Whether the operand of this reshape can be computed where the reshape is used: then the end of the chain that uses
+  // it is stored in the operand's stead, by a kernel over axes that both shapes are made of.
+  bool stays_inside(ValueId reshape) {
+    const ValueId operand = func_[reshape].operands[0];
+    if (is_leaf(operand) || users_[operand.index].size() != 1 || ends_in_sum(operand)) return false;
+    ValueId end = reshape;
+    while (!stored_[end.index] && users_[end.index].size() == 1 &&
+           ir::op_info(func_[users_[end.index][0]].op).has(ir::kElementwise))
+      end = users_[end.index][0];
+    if (end == reshape) return false;
+    const auto [axes, inserted] = axes_of_.try_emplace(end.index, func_[end].type.shape);
+    const std::optional<ir::Shape> refined = ir::common_refinement(axes->second, func_[operand].type.shape);
+    if (!refined) return false;
+    axes->second = *refined;
+    require(end);
+    return true;
+  }
+  // A sum is better stored with the elementwise chain behind it than read by a kernel that looks for it.
+  bool ends_in_sum(ValueId id) const {
+    const Value& value = func_[id];
+    if (is_sum(value)) return true;
+    if (is_leaf(id) || !ir::op_info(value.op).has(ir::kElementwise)) return false;
+    return std::any_of(value.operands.begin(), value.operands.end(),
+                       [&](ValueId operand) { return users_[operand.index].size() == 1 && ends_in_sum(operand); });
+  }
+
   // A reshape of an alias is an alias of the same memory.
   ValueId base_of_alias(ValueId id) const {
     while (!is_argument(id) && func_[id].op == Op::reshape && !required_[id.index]) id = func_[id].operands[0];
@@ -160,13 +191,20 @@ class Fusion {
 
   void store_dear_values() {
     std::vector<int> cost(func_.size(), 0);
+    std::vector<bool> reads_nothing(func_.size(), false);
     for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
       const Value& value = func_.values[i];
       int sum = weight(value.op);
-      for (ValueId operand : value.operands) sum += cost[operand.index];
+      reads_nothing[i] = value.op != Op::random && !is_table(value);
+      for (ValueId operand : value.operands) {
+        sum += cost[operand.index];
+        reads_nothing[i] = reads_nothing[i] && reads_nothing[operand.index];
+      }
       cost[i] = stored_[i] ? 0 : std::min(sum, 1 << 20);
       if (stored_[i] || users_[i].empty()) continue;
-      const int limit = value.type.elements() == 1 ? kRecomputeScalar : kRecomputeTensor;
+      const int limit = reads_nothing[i]                ? kRecomputeIndices
+                        : value.type.elements() == 1 ? kRecomputeScalar
+                                                     : kRecomputeTensor;
       const bool repeated = std::any_of(users_[i].begin(), users_[i].end(), [&](ValueId user) {
         const Value& use = func_[user];
         const bool spreads = use.op == Op::broadcast || use.op == Op::window || use.op == Op::gather;
@@ -273,6 +311,7 @@ class Fusion {
   std::vector<bool> stored_;    // has a kernel
   std::vector<bool> required_;  // must keep it
   std::vector<std::vector<ValueId>> users_;
+  std::map<uint32_t, ir::Shape> axes_of_;  // of the kernel of a stored value with a reshape inside
   std::vector<KernelPlan> kernels_;
   std::vector<size_t> kernel_of_ = std::vector<size_t>(func_.size(), 0);
 };
