@@ -59,7 +59,7 @@ Place place_of(const Node& node) { return {node.index, node.position, node.predi
 
 std::optional<Affine> element_at(const Layout& layout, const ir::Shape& shape, const Place& place,
                                  const Kernel& kernel) {
-  if (layout.axis < 0) return place.index;
+  if (layout.axis < 0) return place.position.size() == shape.size() ? linear_index(shape, place.position) : place.index;
   const size_t axis = at(layout.axis), cut = at(layout.place), rank = shape.size();
   // The axes before the block's number, those between it and the cut axis, the cut axis, the axes behind it.
   const ir::Shape parts{product(shape, 0, cut), product(shape, cut, axis), shape[axis], product(shape, axis + 1, rank)};

@@ -14,10 +14,10 @@ inline constexpr int64_t kBlock = 16;
 // All but row-major; the first is not the best.
 std::vector<Layout> other_layouts(const ir::Shape& shape);
 
-// A load or store as lowering made it: its place in a row-major tensor.
+// Where a load or store is in its tensor.
 struct Place {
-  Affine index;
-  std::vector<Affine> position;  // empty where it is not known
+  Affine index;                  // as the node has it; that of a row-major tensor where the position is not known
+  std::vector<Affine> position;  // on each axis; empty where it is not known
   bool predicate = false;
 };
 Place place_of(const Node& node);

@@ -13,7 +13,7 @@ namespace gradc::codegen {
 
 namespace {
 
-constexpr double kLeastGain = 0.9;  // the reader and the copy together cost at most this share of before
+constexpr double kLeastGain = 0.96;  // the reader and the copy together cost at most this share of before
 constexpr int64_t kAlignment = 64;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
@@ -115,6 +115,7 @@ class Packing {
         const Layout own = program_.buffers[at(operand.buffer)].layout, old = operand.layout;
         const double others = copies - operand.copy_cost;
         std::vector<Layout> layouts = other_layouts(program_.buffers[at(operand.buffer)].shape);
+        layouts.push_back({});
         layouts.push_back(own);
         for (const Layout& layout : layouts) {
           if (layout == old || !apply(kernel, operand.buffer, operand.loads, layout)) continue;
