@@ -22,6 +22,7 @@ struct LoweringInput {
   const ir::Func& func;
   const std::vector<Buffer>& buffers;
   const std::vector<int32_t>& buffer_of;
+  const std::vector<int32_t>& blocks_of;  // the buffer with the lanes of a sum's blocks, -1 where there is none
 };
 
 class ElementBuilder {
@@ -70,6 +71,9 @@ class ElementBuilder {
 
   const ir::Func& func() const { return input_.func; }
   int32_t buffer_of(ir::ValueId value) const { return input_.buffer_of[value.index]; }
+  int32_t blocks_of(const ir::Value& value) const {
+    return input_.blocks_of[static_cast<size_t>(&value - input_.func.values.data())];
+  }
   ir::DType dtype(NodeId node) const { return kernel_.nodes[static_cast<size_t>(node)].dtype; }
   const ir::Type& type(ir::ValueId value) const { return input_.func[value].type; }
   // The first reason why the function cannot be lowered; empty where there is none.

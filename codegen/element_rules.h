@@ -1,5 +1,7 @@
 // "Your value at index i?" for every operation of ir/ops.def: one function each, in element_rules.cpp.
 #pragma once
+#include <optional>
+
 #include "codegen/element_builder.h"
 
 namespace gradc::codegen {
@@ -9,6 +11,19 @@ NodeId element_rule(ElementBuilder& builder, const ir::Value& value, const Indic
 
 // The loops of `reduce` and `contract`, in the order that the attribute names (ir/attr.h, SumOrder).
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+
+// A sum in lanes and blocks that is long enough to be computed block by block, so that its operands are read once while
+// the sums wait in memory: how many blocks there are and what is in each.
+struct SumBlocks {
+  int64_t count = 0;
+  int64_t length = 0;  // of a block, along the first reduced axis
+  int64_t last = 0;    // the length of the last block
+};
+// Nothing where the sum is to run in one. A function of shapes alone.
+std::optional<SumBlocks> blocks_of(const ir::Func& func, const ir::Value& value);
+// One lane of the terms whose index on the first reduced axis is among the `count` from `first` on, started at 0.
+NodeId block_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index, const Affine& first,
+                  int64_t count, const Affine& lane);
 
 // The loops of `fold` and `scatter_add`, which pull: an element goes over the terms that may be its own.
 NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);

@@ -165,6 +165,7 @@ struct KernelProgram {
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
   int64_t arena_bytes = 0;
+  std::vector<int32_t> scratch;  // buffers in the arena that lowering and schedules add, placed when all are known
   std::vector<InitialBytes> initial;
   std::vector<std::string> reasons;  // of what holds for all kernels
   // The whole step is one straight line; state and arena live in registers across steps. Every loop is unrolled.

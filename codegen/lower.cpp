@@ -6,6 +6,7 @@
 
 #include "codegen/codegen.h"
 #include "codegen/element_builder.h"
+#include "codegen/element_rules.h"
 #include "codegen/schedule.h"
 #include "ir/ensure.h"
 
@@ -41,7 +42,11 @@ std::vector<uint8_t> constant_bytes(const ir::Value& value) {
 class Lowering {
  public:
   Lowering(const ir::Func& func, KernelProgram& program)
-      : func_(func), program_(program), buffer_of_(func.size(), -1), input_{func, program.buffers, buffer_of_} {}
+      : func_(func),
+        program_(program),
+        buffer_of_(func.size(), -1),
+        blocks_of_(func.size(), -1),
+        input_{func, program.buffers, buffer_of_, blocks_of_} {}
 
   std::string run() {
     if (std::string error = check_types(); !error.empty()) return error;
@@ -143,6 +148,8 @@ class Lowering {
 
   std::string lower_kernel(const std::vector<uint32_t>& values) {
     if (values.empty()) return "kernel numbers are not dense";
+    for (uint32_t id : values)
+      if (std::string error = lower_blocks(id); !error.empty()) return error;
     Kernel kernel;
     kernel.location = func_.values[values[0]].location;
     std::vector<std::vector<uint32_t>> nests;
@@ -164,6 +171,61 @@ class Lowering {
       if (std::string error = lower_nest(kernel, nests[i], axes[i]); !error.empty()) return error;
     }
     program_.kernels.push_back(std::move(kernel));
+    return {};
+  }
+
+  // The long sums that `stored` is computed of, block by block: a kernel before, which stores the lanes of each block.
+  std::string lower_blocks(uint32_t stored) {
+    std::set<uint32_t> seen{stored};
+    std::vector<uint32_t> pending{stored};
+    while (!pending.empty()) {
+      const uint32_t id = pending.back();
+      pending.pop_back();
+      const ir::Value& value = func_.values[id];
+      if (const std::optional<SumBlocks> blocks = codegen::blocks_of(func_, value); blocks && blocks_of_[id] < 0) {
+        if (std::string error = lower_blocks(id, *blocks); !error.empty()) return error;
+        continue;
+      }
+      if (!ir::op_info(value.op).has(ir::kElementwise)) continue;
+      for (ValueId operand : value.operands)
+        if (buffer_of_[operand.index] < 0 && seen.insert(operand.index).second) pending.push_back(operand.index);
+    }
+    return {};
+  }
+
+  std::string lower_blocks(uint32_t id, const SumBlocks& blocks) {
+    const ir::Value& value = func_.values[id];
+    ir::Shape shape{blocks.count};
+    shape.insert(shape.end(), value.type.shape.begin(), value.type.shape.end());
+    shape.push_back(ir::kLanes);
+    const int32_t buffer = add_scratch(program_, {name_of(func_, id) + ".blocks", {}, value.type.dtype, shape, {}});
+
+    Kernel kernel;
+    kernel.location = value.location;
+    const bool uneven = blocks.last != blocks.length;
+    const auto lower_part = [&](int64_t first, int64_t count, int64_t length) -> std::string {
+      ElementBuilder builder(input_, kernel);
+      std::vector<int32_t> axes;
+      Indices position;
+      for (size_t i = 0; i < shape.size(); ++i) {
+        const int64_t extent = i == 0 ? count : shape[i];
+        if (extent > 1) axes.push_back(builder.parallel_axis(extent));
+        position.push_back(extent > 1 ? axis_index(axes.back()) : Affine{});
+      }
+      position[0] = shifted(position[0], first);
+      const Indices index(position.begin() + 1, position.end() - 1);
+      const NodeId node =
+          block_rule(builder, value, index, scaled(position[0], blocks.length), length, position.back());
+      builder.store(buffer, position, node, value.location);
+      if (!builder.error().empty()) return builder.error();
+      put_nest(kernel, axes, builder.take_body(), value.location);
+      return {};
+    };
+    std::string error = lower_part(0, blocks.count - (uneven ? 1 : 0), blocks.length);
+    if (error.empty() && uneven) error = lower_part(blocks.count - 1, 1, blocks.last);
+    if (!error.empty()) return error;
+    program_.kernels.push_back(std::move(kernel));
+    blocks_of_[id] = buffer;
     return {};
   }
 
@@ -190,24 +252,30 @@ class Lowering {
       builder.store(buffer_of_[members[i]], index, nodes[i], func_.values[members[i]].location);
     if (!builder.error().empty()) return builder.error();
 
+    put_nest(kernel, axes, builder.take_body(), func_.values[members[0]].location);
+    return {};
+  }
+
+  static void put_nest(Kernel& kernel, const std::vector<int32_t>& axes, Block body,
+                       const ir::SourceLocation& location) {
     Nest nest;
-    nest.body = builder.take_body();
+    nest.body = std::move(body);
     for (int32_t axis : axes) {
       kernel.loops.push_back({.kind = LoopKind::parallel,
                               .axis = axis,
                               .extent = kernel.axes[static_cast<size_t>(axis)].extent,
-                              .location = func_.values[members[0]].location});
+                              .location = location});
       nest.loops.push_back(static_cast<int32_t>(kernel.loops.size() - 1));
     }
     std::vector<Nest> nests;
     nests.push_back(std::move(nest));
     put_nests(kernel, std::move(nests));
-    return {};
   }
 
   const ir::Func& func_;
   KernelProgram& program_;
   std::vector<int32_t> buffer_of_;
+  std::vector<int32_t> blocks_of_;
   LoweringInput input_;
 };
 

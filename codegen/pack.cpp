@@ -14,7 +14,6 @@ namespace gradc::codegen {
 namespace {
 
 constexpr double kLeastGain = 0.96;  // the reader and the copy together cost at most this share of before
-constexpr int64_t kAlignment = 64;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
@@ -40,7 +39,6 @@ class Packing {
       for (size_t i = 0; i < copies_.size();)
         if (!do_without(copies_[i])) ++i;
     }
-    place_copies();
   }
 
  private:
@@ -145,8 +143,7 @@ class Packing {
       Buffer packed = program_.buffers[at(operand.buffer)];
       packed.name = name_of_copy(packed.name);
       packed.layout = operand.layout;
-      program_.buffers.push_back(std::move(packed));
-      const int32_t target = static_cast<int32_t>(program_.buffers.size() - 1);
+      const int32_t target = add_scratch(program_, std::move(packed));
       copies_.push_back({operand.buffer, target, operand.layout, true});
       copy = &copies_.back();
       program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
@@ -234,6 +231,9 @@ class Packing {
     for (Kernel& kernel : program_.kernels)
       for (Node& node : kernel.nodes)
         if (node.buffer > dropped) --node.buffer;
+    std::erase(program_.scratch, dropped);
+    for (int32_t& buffer : program_.scratch)
+      if (buffer > dropped) --buffer;
     std::erase_if(copies_, [&](const Copy& copy) { return copy.packed == dropped; });
     for (Copy& copy : copies_) {
       if (copy.packed > dropped) --copy.packed;
@@ -257,73 +257,6 @@ class Packing {
       const Buffer& source = program_.buffers[at(copy.source)];
       for (const Node& node : kernel.nodes)
         if (node.kind == NodeKind::store && overlap(program_.buffers[at(node.buffer)], source)) copy.valid = false;
-    }
-  }
-
-  // The kernels between which a buffer's bytes must stay.
-  struct Range {
-    size_t first = SIZE_MAX, last = 0;
-    bool stored = false;
-    bool meets(const Range& other) const { return first <= other.last && other.first <= last; }
-  };
-
-  std::vector<Range> ranges() const {
-    std::vector<Range> ranges(program_.buffers.size());
-    for (size_t k = 0; k < program_.kernels.size(); ++k) {
-      for (const Node& node : program_.kernels[k].nodes) {
-        if (node.buffer < 0) continue;
-        Range& range = ranges[at(node.buffer)];
-        range.first = std::min(range.first, k);
-        range.last = std::max(range.last, k);
-        range.stored = range.stored || node.kind == NodeKind::store;
-      }
-    }
-    // What nobody stores is another view of bytes that are stored under another name, or a table of the host's.
-    std::vector<Range> whole = ranges;
-    for (size_t i = 0; i < ranges.size(); ++i) {
-      if (ranges[i].stored || ranges[i].first == SIZE_MAX) continue;
-      std::optional<size_t> made;
-      for (size_t k = 0; k < ranges.size(); ++k) {
-        const bool before = ranges[k].stored && ranges[k].first <= ranges[i].first;
-        if (before && overlap(program_.buffers[i], program_.buffers[k]))
-          made = std::max(made.value_or(0), ranges[k].first);
-      }
-      whole[i].first = made.value_or(0);
-      if (!made) whole[i].last = program_.kernels.size();
-    }
-    return whole;
-  }
-
-  // Each in the first gap of the arena that nothing needs while the copy is needed, the largest first.
-  void place_copies() {
-    const std::vector<Range> needed = ranges();
-    std::vector<size_t> order, placed;
-    for (const Copy& copy : copies_) order.push_back(at(copy.packed));
-    for (size_t i = 0; i < program_.buffers.size(); ++i) {
-      const bool is_copy = std::find(order.begin(), order.end(), i) != order.end();
-      if (!is_copy && program_.buffers[i].storage.space == ir::Space::arena) placed.push_back(i);
-    }
-    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-      const int64_t bytes_a = program_.buffers[a].bytes(), bytes_b = program_.buffers[b].bytes();
-      return bytes_a != bytes_b ? bytes_a > bytes_b : a < b;
-    });
-    for (size_t i : order) {
-      Buffer& copy = program_.buffers[i];
-      std::vector<std::pair<int64_t, int64_t>> busy;  // begin, end
-      for (size_t other : placed) {
-        const Buffer& buffer = program_.buffers[other];
-        if (needed[i].meets(needed[other]))
-          busy.emplace_back(buffer.storage.offset, buffer.storage.offset + buffer.bytes());
-      }
-      std::sort(busy.begin(), busy.end());
-      int64_t offset = 0;
-      for (const auto& [begin, end] : busy) {
-        if (begin - offset >= copy.bytes()) break;
-        offset = std::max(offset, (end + kAlignment - 1) / kAlignment * kAlignment);
-      }
-      copy.storage = {ir::Space::arena, offset};
-      program_.arena_bytes = std::max(program_.arena_bytes, offset + copy.bytes());
-      placed.push_back(i);
     }
   }
 

@@ -130,6 +130,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     choose_layouts(program, costs);
     if (limits.registers > 0) pack_operands(program, costs, true);
   }
+  place_scratch(program);
   for (Kernel& kernel : program.kernels) {
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {

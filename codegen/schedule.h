@@ -45,6 +45,11 @@ bool make_resident(KernelProgram& program, const ScheduleLimits& limits);
 // Of tensors in the arena, whose layout was chosen before, or of all others.
 void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena);
 void choose_layouts(KernelProgram& program, KernelCosts& costs);
+// A buffer in the arena beside those of the tensor IR; returns its number. Until place_scratch it lies behind the
+// others.
+int32_t add_scratch(KernelProgram& program, Buffer buffer);
+// Gives every buffer of program.scratch its place: the first gap that nothing needs while it is needed.
+void place_scratch(KernelProgram& program);
 // Cuts every loop over a multiple of 16 in two, so that addresses may run block by block.
 void cut_axes(Kernel& kernel);
 // Whether a vector of elements with this stride is best loaded with the elements between them: the whole is a few

@@ -1,5 +1,6 @@
 // The loops of `reduce` and `contract`: every SumOrder of ir/attr.h as a nest that adds the terms in exactly that
 // order.
+#include <algorithm>
 #include <limits>
 
 #include "codegen/element_rules.h"
@@ -20,6 +21,8 @@ struct Sum {
   int64_t block = 0;             // indices of axis 0 in a block, 0: one block
   NodeId init = kNoNode;
   NodeId start = kNoNode;  // of lanes past the first and of blocks past the first
+  int32_t blocks = -1;     // the buffer that holds the lanes of all blocks, where another kernel has added these up
+  Indices result;          // the element of it
   std::function<NodeId(const Indices&, NodeId)> term;
 };
 
@@ -40,8 +43,26 @@ class SumLoops {
     });
   }
 
+  NodeId block(const Affine& first, int64_t count, const Affine& lane) {
+    lane_ = lane;
+    return axis(0, first, count, sum_.start);
+  }
+
  private:
+  NodeId stored_block(const Affine& number) {
+    Indices position{number};
+    position.insert(position.end(), sum_.result.begin(), sum_.result.end());
+    position.push_back(lane_);
+    return builder_.load(sum_.blocks, position);
+  }
+
   NodeId all_blocks(NodeId init) {
+    if (sum_.blocks >= 0) {
+      const int64_t count = (sum_.extents[0] + sum_.block - 1) / sum_.block;
+      return builder_.reduce("k", count - 1, stored_block({}), [&](const Affine& number, NodeId acc) {
+        return builder_.apply(Op::add, builder_.dtype(acc), {acc, stored_block(shifted(number, 1))});
+      });
+    }
     if (sum_.extents.empty()) return sum_.term({}, init);
     const int64_t extent = sum_.extents[0], block = sum_.block;
     if (block <= 0 || block >= extent) return axis(0, Affine{}, extent, init);
@@ -154,14 +175,13 @@ NodeId reduce_loops(ElementBuilder& builder, const ir::Value& value, const Indic
   return run(builder, sum);
 }
 
-// acc = fma(a, b, acc); for integers acc + a * b.
-NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
-  const ir::Subscripts parts = ir::parse_subscripts(std::get<ir::ContractAttr>(value.attr).subscripts);
+// acc = fma(a, b, acc); for integers acc + a * b. `parts` and `index` must outlive the sum.
+Sum contract_sum(ElementBuilder& builder, const ir::Value& value, const ir::Subscripts& parts, const Indices& index) {
   const DType dtype = value.type.dtype;
   Sum sum = start_sum(builder, value);
   sum.start = builder.number(0, dtype);
   sum.init = value.operands.size() == 3 ? builder.at(value.operands[2], index) : sum.start;
-  sum.term = [&](const Indices& reduced, NodeId acc) {
+  sum.term = [&builder, &value, &parts, &index, dtype](const Indices& reduced, NodeId acc) {
     const auto element = [&](ir::ValueId operand, const std::string& letters) {
       Indices at;
       for (char letter : letters) {
@@ -174,6 +194,18 @@ NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Ind
     if (ir::is_float(dtype)) return builder.apply(Op::fma, dtype, {a, b, acc});
     return builder.apply(Op::add, dtype, {acc, builder.apply(Op::mul, dtype, {a, b})});
   };
+  return sum;
+}
+
+ir::Subscripts subscripts_of(const ir::Value& value) {
+  return ir::parse_subscripts(std::get<ir::ContractAttr>(value.attr).subscripts);
+}
+
+NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  const ir::Subscripts parts = subscripts_of(value);
+  Sum sum = contract_sum(builder, value, parts, index);
+  sum.blocks = builder.blocks_of(value);
+  sum.result = index;
   return run(builder, sum);
 }
 
@@ -181,6 +213,29 @@ NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Ind
 
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
   return value.op == Op::reduce ? reduce_loops(builder, value, index) : contract_loops(builder, value, index);
+}
+
+std::optional<SumBlocks> blocks_of(const ir::Func& func, const ir::Value& value) {
+  constexpr int64_t kManyTerms = int64_t{1} << 20;  // of all elements
+  if (value.op != Op::contract || value.operands.size() == 3 || !ir::is_float(value.type.dtype)) return std::nullopt;
+  const ir::SumShape shape = ir::sum_shape(func, value);
+  const ir::SumOrder order = ir::order_of(func, value);
+  if (order.kind != ir::SumOrder::Kind::lanes || order.block <= 0) return std::nullopt;
+  const int64_t extent = shape.reduced[0].extent;
+  const auto lane = std::find_if(shape.reduced.begin(), shape.reduced.end(),
+                                 [&](const ir::ReducedAxis& axis) { return axis.id == order.axis; });
+  // Every lane then has as many terms as the others.
+  const bool whole = lane->extent % ir::kLanes == 0 && (lane != shape.reduced.begin() || order.block % ir::kLanes == 0);
+  if (order.block >= extent || !whole || shape.outputs * shape.terms() < kManyTerms) return std::nullopt;
+  const int64_t count = (extent + order.block - 1) / order.block;
+  return SumBlocks{count, order.block, extent - (count - 1) * order.block};
+}
+
+NodeId block_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index, const Affine& first,
+                  int64_t count, const Affine& lane) {
+  const ir::Subscripts parts = subscripts_of(value);
+  const Sum sum = contract_sum(builder, value, parts, index);
+  return SumLoops(builder, sum).block(first, count, lane);
 }
 
 }  // namespace gradc::codegen

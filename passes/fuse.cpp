@@ -202,7 +202,7 @@ class Fusion {
       }
       cost[i] = stored_[i] ? 0 : std::min(sum, 1 << 20);
       if (stored_[i] || users_[i].empty()) continue;
-      const int limit = reads_nothing[i]                ? kRecomputeIndices
+      const int limit = reads_nothing[i]             ? kRecomputeIndices
                         : value.type.elements() == 1 ? kRecomputeScalar
                                                      : kRecomputeTensor;
       const bool repeated = std::any_of(users_[i].begin(), users_[i].end(), [&](ValueId user) {

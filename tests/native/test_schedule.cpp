@@ -202,6 +202,66 @@ TEST_CASE("schedule: the widest axis of a tiny program fills vectors, in sums to
   CHECK(contains(text, "parallel i0 in 2, unroll {"));
 }
 
+TEST_CASE("schedule: the blocks of a long sum wait in memory") {
+  // 100 rows have a last block that is shorter; rows on the lane axis, an axis beside it, two sums in one kernel.
+  for (const char* text : {
+           R"(func @f(%x: f32[64,4,20,20] data, %g: f32[64,12,20,20] data) -> (y: f32[12,4]) {
+  %0 = contract %g, %x {"boij,bcij->oc", order = lanes(16, b), block = 16} : f32[12,4]
+  %1 = neg %0 : f32[12,4]
+  return %1
+}
+)",
+           R"(func @f(%x: f32[100,32,8] data, %g: f32[100,32,50] data) -> (y: f32[50,8], z: f32[50,8]) {
+  %0 = contract %g, %x {"bto,bti->oi", order = lanes(16, t), block = 32} : f32[50,8]
+  %1 = mul %0, %0 : f32[50,8]
+  return %0, %1
+}
+)"}) {
+    const ir::Func func = func_of(text);
+    const std::string printed = kernels(text, 8, true);
+    CHECK(contains(printed, "buffer v0.blocks = arena + 0 : f32[4,"));
+    for (int width : {1, 4, 8, 16}) {
+      codegen::Options options;
+      options.vector_width = width;
+      options.parallel_ns = 0;
+      check_compiled(planned(func), some_arguments(func, 5), options, 2, 3);
+    }
+  }
+}
+
+TEST_CASE("schedule: a kernel runs over the axes on both sides of a reshape inside it") {
+  const std::string text =
+      R"(func @f(%a: f32[32,6,2,4] data, %b: f32[32,48] data, %c: f32[32,6,4] data) -> (y: f32[32,48]) {
+  %0 = broadcast %c {axes = [0, 1, 3]} : f32[32,6,2,4]
+  %1 = mul %a, %0 : f32[32,6,2,4]
+  %2 = permute %1 {axes = [0, 1, 3, 2]} : f32[32,6,4,2]
+  %3 = reshape %2 : f32[32,48]
+  %4 = max %3, %b : f32[32,48]
+  return %4
+}
+)";
+  CHECK(!contains(kernels(text, 8, true), "kernel 1"));
+  check_compiled(func_of(text), 1, true);
+}
+
+TEST_CASE("schedule: a copy in row-major order of a tensor that lies otherwise") {
+  // What follows the convolution wants samples in blocks, the weight gradient its features as neighbours.
+  const std::string text =
+      R"(func @f(%x: f32[64,400] data, %w: f32[120,400] parameter, %g: f32[64,120] data) -> (h: f32[64,120], d: f32[120,400]) {
+  %0 = exp %x : f32[64,400]
+  %1 = contract %0, %w {"bi,oi->bo"} : f32[64,120]
+  %2 = contract %g, %0 {"bo,bi->oi"} : f32[120,400]
+  return %1, %2
+}
+)";
+  const ir::Func func = func_of(text);
+  for (int width : {4, 8, 16}) {
+    codegen::Options options;
+    options.vector_width = width;
+    check_compiled(planned(func), some_arguments(func, 3), options, 1);
+  }
+}
+
 TEST_CASE("schedule: reasons are printed where they are asked for, and change nothing") {
   const ir::Func plan = planned(func_of(R"(func @f(%x: f32[64,96] data, %w: f32[96,128] parameter) -> (y: f32[64,128]) {
   %0 = contract %x, %w {"bi,io->bo", order = seq} : f32[64,128]
