@@ -32,11 +32,13 @@ int bench(const BenchWords& words) {
   const codegen::Options options = code_options(words.code);
   ir::Result<codegen::KernelProgram> kernels = codegen::lower(*module.find(step), module.files, options);
   if (!kernels) return fail(kernels.error());
+  runtime::ThreadPool pool(words.threads == 0 ? runtime::default_threads() : static_cast<int>(words.threads));
   ir::Result<double> peak = runtime::measure_peak(options);
   if (!peak) return fail(peak.error());
-  ir::Result<std::vector<runtime::KernelTime>> times = runtime::measure_kernels(*kernels, options);
+  *peak *= pool.threads();
+  ir::Result<std::vector<runtime::KernelTime>> times = runtime::measure_kernels(*kernels, options, pool);
   if (!times) return fail(times.error());
-  ir::Result<double> whole = runtime::measure_step(*kernels, options);
+  ir::Result<double> whole = runtime::measure_step(*kernels, options, pool);
   if (!whole) return fail(whole.error());
 
   Table table({"kernel", "operations", "ns", "GFLOP/s", "of peak", "of step", "place"},
@@ -54,7 +56,9 @@ int bench(const BenchWords& words) {
     row(fmt::format("{}", i), (*times)[i], place_of(*kernels, kernels->kernels[i]));
   row("all", all, "");
   row("step", {all.operations, *whole}, "");
-  fmt::print("peak {:.1f} GFLOP/s: fused multiply-adds in registers, one thread\n{}", *peak, table.text());
+  const std::string threads =
+      pool.threads() == 1 ? "one thread" : fmt::format("{} times that of one thread", pool.threads());
+  fmt::print("peak {:.1f} GFLOP/s: fused multiply-adds in registers, {}\n{}", *peak, threads, table.text());
   return kDone;
 }
 

@@ -256,8 +256,10 @@ void add_bench(CLI::App& app, std::function<Command()>& chosen) {
   const auto [command, words] = add_command<BenchWords>(
       app, chosen, "bench", "Measure each kernel of the training step beside the processor's limit",
       "  gradc bench examples/adder.grad\n"
-      "  gradc bench examples/adder.grad --cpu x86-64-v3\n");
+      "  gradc bench examples/adder.grad --cpu x86-64-v3\n"
+      "  gradc bench examples/lenet.grad plain --threads 2\n");
   add_spec(command, words->spec, true);
+  add_threads(command, words->threads);
   add_code(command, words->code);
 }
 

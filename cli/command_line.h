@@ -83,6 +83,7 @@ struct CompileWords {
 struct BenchWords {
   SpecWords spec;
   CodeWords code;
+  int64_t threads = 1;
 };
 struct OptWords {
   std::string file;

@@ -24,7 +24,7 @@ struct Options {
   bool unroll = true;         // tiles of sums in registers, copied bodies of short loops; tiny programs become one line
   bool software_fma = false;  // fma out of double additions and multiplications, even where the processor has it
   bool debug_info = true;     // source places in the machine code
-  int64_t parallel_ns = 8000;  // a kernel that is estimated to take less is not dealt out to threads
+  int64_t parallel_ns = 4000;  // a kernel that is estimated to take less is not dealt out to threads
   bool time_llvm = false;      // ask LLVM what each of its passes took (ObjectCode::llvm_times); no part of cache_key
   bool explain = false;        // keep the reasons of the schedules, for print
   int compile_threads = 0;     // that emit_object may use; 0: one a core. No part of cache_key

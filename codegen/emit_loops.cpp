@@ -61,7 +61,8 @@ void KernelEmitter::parallel(const Loop& loop) {
     }
     return;
   }
-  if (loop.schedule.parts > 1 && context_.first_round != nullptr) return some_rounds(loop);
+  if (!in_parts_.empty() && in_parts_[0] == &loop)
+    return in_parts_.size() == 1 ? some_rounds(loop) : joint_rounds_of(loop);
   const int64_t block = vector * tile, rounds = loop.extent / block;
   if (rounds > 0) {
     counted_loop(rounds, {}, [&](Value* round, const Values&) {
@@ -100,6 +101,30 @@ void KernelEmitter::some_rounds(const Loop& loop) {
   });
   if (loop.extent % block == 0) return;
   only_if(builder_.CreateICmpUGT(context_.end_round, whole), [&] { what_is_left(loop); });
+}
+
+void KernelEmitter::joint_rounds_of(const Loop& loop) {
+  const std::vector<const Loop*> all = in_parts_;
+  in_parts_.erase(in_parts_.begin());
+  Value* inside = builder_.getInt64(static_cast<uint64_t>(joint_rounds(in_parts_)));
+  Value *first = context_.first_round, *end = context_.end_round;
+  const int64_t block = int64_t{loop.schedule.vector} * loop.schedule.tile;
+  only_if(builder_.CreateICmpULT(first, end), [&] {
+    Value* one = builder_.getInt64(1);
+    Value* behind = builder_.CreateAdd(builder_.CreateUDiv(builder_.CreateSub(end, one), inside), one);
+    counted_loop(builder_.CreateUDiv(first, inside), behind, {}, [&](Value* round, const Values&) {
+      Value* before = builder_.CreateMul(round, inside);
+      context_.first_round = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::usub_sat, first, before);
+      context_.end_round =
+          builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, builder_.CreateSub(end, before), inside);
+      axes_[at(loop.axis)] = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+      body_of(loop, loop.schedule.vector, loop.schedule.tile);
+      return Values{};
+    });
+  });
+  context_.first_round = first;
+  context_.end_round = end;
+  in_parts_ = all;
 }
 
 void KernelEmitter::only_if(Value* condition, const std::function<void()>& body) {

@@ -166,8 +166,8 @@ class ModuleEmitter {
   KernelFunction declare_kernel(const KernelGroup& group) {
     KernelFunction code{group};
     const Kernel& kernel = kernel_of(code);
-    if (const Loop* loop = loop_in_parts(kernel); loop != nullptr)
-      code.parts = loop->schedule.parts, code.rounds = rounds_of(*loop);
+    if (const std::vector<const Loop*> loops = loops_in_parts(kernel); !loops.empty())
+      code.parts = loops[0]->schedule.parts, code.rounds = joint_rounds(loops);
     const std::string name = name_ + ".kernel." + std::to_string(code.group.uses[0].kernel);
     std::vector<llvm::Type*> arguments(kPointers, pointer());
     arguments.insert(arguments.end(), code.group.moving.size() + (code.parts > 1 ? 2 : 0), builder_.getInt64Ty());

@@ -93,6 +93,7 @@ struct Schedule {
   int32_t tile = 1;     // parallel: as many vectors (or iterations) side by side, sharing what is the same for all
   bool unroll = false;  // one copy of the body for each iteration
   int32_t parts = 1;    // parallel: its rounds are dealt out to threads in as many parts; at most one loop of a kernel
+  int32_t joined = 0;   // of a loop in parts: so many loops right inside it are dealt out with it, round by round
   bool operator==(const Schedule&) const = default;
 };
 
@@ -121,6 +122,7 @@ struct Kernel {
   std::vector<Loop> loops;
   Block body;
   ir::SourceLocation location;
+  double cost = 0;                   // instructions on one register, by the estimate of cost.h
   std::vector<std::string> reasons;  // of its schedule, a line each; with Options::explain
 
   int32_t add_axis(std::string name, int64_t extent, NodeId node = kNoNode);

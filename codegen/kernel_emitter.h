@@ -5,6 +5,7 @@
 #include <map>
 
 #include "codegen/emit_kernel.h"
+#include "codegen/parts.h"
 #include "codegen/schedule.h"
 
 namespace gradc::codegen {
@@ -19,7 +20,10 @@ class KernelEmitter {
         values_(kernel.nodes.size()),
         axes_(kernel.axes.size(), nullptr) {}
 
-  void run() { emit(kernel_.body); }
+  void run() {
+    if (context_.first_round != nullptr) in_parts_ = loops_in_parts(kernel_);
+    emit(kernel_.body);
+  }
 
  private:
   using Value = llvm::Value;
@@ -159,6 +163,8 @@ class KernelEmitter {
   void what_is_left(const Loop& loop);
   // Those rounds of a loop in parts that the context asks for; what is left over belongs to the last round's part.
   void some_rounds(const Loop& loop);
+  // The same where the loops inside are dealt out with it: the rounds are theirs.
+  void joint_rounds_of(const Loop& loop);
   void only_if(Value* condition, const std::function<void()>& body);
   // The body for `tile` vectors of `width` iterations, side by side.
   void body_of(const Loop& loop, int64_t width, int64_t tile);
@@ -194,7 +200,8 @@ class KernelEmitter {
   int64_t base_offset_ = 0;
   std::map<std::pair<Value*, int>, Value*> splats_;
   const llvm::BasicBlock* splat_block_ = nullptr;
-  NodeId given_ = kNoNode;  // a condition that is known to hold
+  std::vector<const Loop*> in_parts_;  // the loops in parts that have not been entered yet
+  NodeId given_ = kNoNode;             // a condition that is known to hold
   int32_t vector_axis_ = -1;
   int width_ = 1;
 };

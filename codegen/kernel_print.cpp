@@ -143,6 +143,7 @@ class Printer {
     if (loop.schedule.tile > 1) schedule += fmt::format(", tile {}", loop.schedule.tile);
     if (loop.schedule.unroll) schedule += ", unroll";
     if (loop.schedule.parts > 1) schedule += fmt::format(", parts {}", loop.schedule.parts);
+    if (loop.schedule.joined > 0) schedule += fmt::format(" with {} inside", loop.schedule.joined);
     std::string carried;
     for (size_t i = 0; i < loop.carried.size(); ++i)
       carried += (i == 0 ? " with " : ", ") + use(loop.inits[i]) + " as " + define(loop.carried[i]);

@@ -220,8 +220,15 @@ class Verifier {
       require(loop.schedule.parts >= 1, "{} parts", loop.schedule.parts);
       if (loop.schedule.parts <= 1) return;
       require(in_parts == nullptr, "two loops are in parts");
-      require(loop.kind == LoopKind::parallel && loop.schedule.parts <= rounds_of(loop), "axis {} cannot be in parts",
-              kernel_->axes[at(loop.axis)].name);
+      const std::vector<const Loop*> loops = loops_in_parts(*kernel_);
+      const bool joined = loops.size() == static_cast<size_t>(loop.schedule.joined) + 1;
+      require(loop.kind == LoopKind::parallel && joined && loop.schedule.parts <= joint_rounds(loops),
+              "axis {} cannot be in parts", kernel_->axes[at(loop.axis)].name);
+      for (size_t i = 0; i + 1 < loops.size(); ++i) {
+        const Schedule& schedule = loops[i]->schedule;
+        require(loops[i]->extent % (int64_t{schedule.vector} * schedule.tile) == 0,
+                "axis {} has a part of a round left over", kernel_->axes[at(loops[i]->axis)].name);
+      }
       in_parts = &loop;
     });
     if (in_parts == nullptr) return;

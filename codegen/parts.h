@@ -10,9 +10,11 @@ namespace gradc::codegen {
 int64_t rounds_of(const Loop& loop);
 
 // Gives each kernel's loop its parts. Run last, on scheduled kernels.
-void choose_parts(KernelProgram& program, const Options& options, const TargetInfo& target);
+void choose_parts(KernelProgram& program, const Options& options);
 
-// The loop of a kernel that has parts; null where there is none.
-const Loop* loop_in_parts(const Kernel& kernel);
+// The loop of a kernel that has parts, and behind it those that are joined to it; empty where there is none.
+std::vector<const Loop*> loops_in_parts(const Kernel& kernel);
+// The rounds of joined loops together: each loop runs all of its rounds for each round of the one around it.
+int64_t joint_rounds(const std::vector<const Loop*>& loops);
 
 }  // namespace gradc::codegen

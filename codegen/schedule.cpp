@@ -143,7 +143,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     hoist(kernel);
     if (options.unroll) unroll(kernel, kernel.body);
   }
-  choose_parts(program, options, target);
+  choose_parts(program, options);
 }
 
 }  // namespace gradc::codegen

@@ -14,6 +14,7 @@ size_t at(int32_t id) { return static_cast<size_t>(id); }
 
 void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits) {
   const NestPlan plan = best_plan(kernel, nest, limits);
+  kernel.cost += plan.cost;
   if (limits.explain) {
     for (std::string& line : explain_plan(kernel, nest, limits)) kernel.reasons.push_back(std::move(line));
   }

@@ -46,13 +46,15 @@ class Numbers {
   std::array<AlignedBuffer, kSpaces> memory_;
 };
 
-ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const codegen::Options& options) {
+ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const codegen::Options& options,
+                                  ThreadPool& pool) {
   ir::Result<CompiledStep> step = compile(program, options);
   if (!step) return step.take_error();
   Numbers numbers(program);
   gradc_context context = {};
   context.arena = numbers.of(ir::Space::arena);
   context.results = numbers.of(ir::Space::result);
+  if (pool.threads() > 1) context.parallel_for = ThreadPool::parallel_for, context.pool = &pool;
   const auto run = [&](int64_t steps) {
     const auto start = std::chrono::steady_clock::now();
     (*step)(numbers.of(ir::Space::state), numbers.of(ir::Space::data), numbers.of(ir::Space::hyper), steps, context);
@@ -68,27 +70,29 @@ ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const c
 }  // namespace
 
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
-                                                    const codegen::Options& options) {
+                                                    const codegen::Options& options, ThreadPool& pool) {
   std::vector<KernelTime> times;
   for (const codegen::Kernel& kernel : program.kernels) {
     codegen::KernelProgram alone = program;
     alone.kernels = {kernel};
-    ir::Result<double> nanoseconds = nanoseconds_of(alone, options);
+    ir::Result<double> nanoseconds = nanoseconds_of(alone, options, pool);
     if (!nanoseconds) return nanoseconds.take_error();
     times.push_back({static_cast<double>(codegen::operations_of(kernel)), *nanoseconds});
   }
   return times;
 }
 
-ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options) {
-  return nanoseconds_of(program, options);
+ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options,
+                                ThreadPool& pool) {
+  return nanoseconds_of(program, options, pool);
 }
 
 ir::Result<double> measure_peak(const codegen::Options& options) {
   ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
   if (!target) return target.take_error();
   const codegen::KernelProgram probe = codegen::peak_probe(*target);
-  ir::Result<double> nanoseconds = nanoseconds_of(probe, options);
+  ThreadPool alone(1);
+  ir::Result<double> nanoseconds = nanoseconds_of(probe, options, alone);
   if (!nanoseconds) return nanoseconds.take_error();
   return static_cast<double>(codegen::operations_of(probe.kernels[0])) / *nanoseconds;
 }

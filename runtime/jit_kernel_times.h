@@ -6,6 +6,7 @@
 
 #include "codegen/codegen.h"
 #include "ir/result.h"
+#include "runtime/thread_pool.h"
 
 namespace gradc::runtime {
 
@@ -14,12 +15,14 @@ struct KernelTime {
   double nanoseconds = 0;  // a run
 };
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
-                                                    const codegen::Options& options);
+                                                    const codegen::Options& options, ThreadPool& pool);
 
 // Nanoseconds of one step with all its kernels, as training runs it.
-ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options);
+ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options,
+                                ThreadPool& pool);
 
-// Operations in a nanosecond of fused multiply-adds that wait for nothing and load nothing, in the widest vectors.
+// Operations that one thread does in a nanosecond: fused multiply-adds that wait for nothing and load nothing, in the
+// widest vectors.
 ir::Result<double> measure_peak(const codegen::Options& options);
 
 }  // namespace gradc::runtime

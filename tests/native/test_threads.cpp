@@ -64,7 +64,7 @@ TEST_CASE("threads: faulty parts are found") {
     for (codegen::Loop& inner : candidate.loops)
       if (inner.schedule.parts > 1) kernel = &candidate, loop = &inner;
   REQUIRE(loop != nullptr);
-  loop->schedule.parts = static_cast<int32_t>(codegen::rounds_of(*loop)) + 1;
+  loop->schedule.parts = static_cast<int32_t>(codegen::joint_rounds(codegen::loops_in_parts(*kernel))) + 1;
   CHECK(codegen::verify(faulty).find("cannot be in parts") != std::string::npos);
   loop->schedule.parts = 0;
   CHECK(codegen::verify(faulty).find("0 parts") != std::string::npos);
