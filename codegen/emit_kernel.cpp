@@ -54,9 +54,38 @@ void KernelEmitter::emit(const Node& node, NodeId id) {
     at_own_points(id, [&] { store(node); });
   } else if (const Tile* tile = transposing_tile(node); tile != nullptr) {
     load_transposed(node, id, *tile);
+  } else if (node.kind == NodeKind::apply && ir::op_info(node.op).has(ir::kFunction)) {
+    const Values results = side_by_side(node, id);
+    auto next = results.begin();
+    define(id, [&] { return *next++; });
   } else {
     define(id, [&] { return result_of(node); });
   }
+}
+
+// A function is a long chain, for which the processor mostly waits. In a vector twice as wide two chains take turns.
+Values KernelEmitter::side_by_side(const Node& node, NodeId id) {
+  std::vector<Values> operands;  // by point
+  at_own_points(id, [&] { operands.push_back(together(node.operands, 1)); });
+  const ir::DType dtype = kernel_.nodes[at(node.operands.back())].dtype;
+  Values results;
+  for (size_t i = 0; i < operands.size();) {
+    const int width = width_of(operands[i][0]);
+    if (width == 1 || i + 1 == operands.size()) {
+      results.push_back(context_.scalar.apply(node.op, node.dtype, dtype, operands[i++]));
+      continue;
+    }
+    Values both;
+    for (size_t k = 0; k < node.operands.size(); ++k)
+      both.push_back(builder_.CreateShuffleVector(operands[i][k], operands[i + 1][k], first_elements(2 * width)));
+    Value* result = context_.scalar.apply(node.op, node.dtype, dtype, both);
+    llvm::SmallVector<int, 16> upper = first_elements(width);
+    for (int& element : upper) element += width;
+    results.push_back(narrowed(result, width));
+    results.push_back(builder_.CreateShuffleVector(result, upper));
+    i += 2;
+  }
+  return results;
 }
 
 Value* KernelEmitter::result_of(const Node& node) {

@@ -139,6 +139,8 @@ class KernelEmitter {
 
   void emit(const Node& node, NodeId id);
   Value* result_of(const Node& node);
+  // The results of a function of ir/math.h at the own points of `id`, in pairs.
+  Values side_by_side(const Node& node, NodeId id);
   // The operands at one width: vectors as soon as one of them is, or `least` asks for it.
   Values together(const std::vector<NodeId>& ids, int least);
   void emit(const Block& block);

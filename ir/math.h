@@ -47,16 +47,17 @@ typename B::F times_power_of_two(B& b, typename B::F p, typename B::I n) {
   return b.mul(b.mul(p, first), second);
 }
 
-// exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2 (two-part ln 2: Cody and Waite, Software Manual for the
-// Elementary Functions, 1980), exp(r) = 1 + r + r^2 q(r).
+// exp(x) = p 2^n, n = round(x / ln 2), p = exp(r), r = x - n ln 2 (two-part ln 2: Cody and Waite, Software Manual for
+// the Elementary Functions, 1980), exp(r) = 1 + r + r^2 q(r). For |x| up to 104 or NaN.
 template <class B>
-typename B::F exp_f32(B& b, typename B::F x) {
+struct SplitExp {
+  typename B::F p;
+  typename B::I n;
+};
+template <class B>
+SplitExp<B> split_exp_f32(B& b, typename B::F x) {
   using F = typename B::F;
   using I = typename B::I;
-  // exp(89) is above the largest float32 and exp(-104) rounds to 0, so that clamping changes nothing; NaN passes.
-  const F highest = b.constant(89.0f), lowest = b.constant(-104.0f);
-  x = b.select(b.less(highest, x), highest, x);
-  x = b.select(b.less(x, lowest), lowest, x);
   // Adding 1.5 * 2^23 leaves the integer nearest to x / ln 2 in the low bits.
   const F magic = b.constant(0x1.8p23f);
   const F shifted = b.fma(x, b.constant(0x1.715476p+0f), magic);
@@ -69,8 +70,25 @@ typename B::F exp_f32(B& b, typename B::F x) {
   q = b.fma(q, r, b.constant(0x1.555b96p-5f));
   q = b.fma(q, r, b.constant(0x1.55548ep-3f));
   q = b.fma(q, r, b.constant(0x1.fffff8p-2f));
-  const F p = b.add(b.constant(1.0f), b.fma(b.mul(r, r), q, r));
-  return times_power_of_two(b, p, exponent);
+  return {b.add(b.constant(1.0f), b.fma(b.mul(r, r), q, r)), exponent};
+}
+
+template <class B>
+typename B::F exp_f32(B& b, typename B::F x) {
+  using F = typename B::F;
+  // exp(89) is above the largest float32 and exp(-104) rounds to 0, so that clamping changes nothing; NaN passes.
+  const F highest = b.constant(89.0f), lowest = b.constant(-104.0f);
+  x = b.select(b.less(highest, x), highest, x);
+  x = b.select(b.less(x, lowest), lowest, x);
+  const SplitExp<B> e = split_exp_f32(b, x);
+  return times_power_of_two(b, e.p, e.n);
+}
+
+// The same bits where |x| is at most 80 or NaN: 2^n and p 2^n are normal numbers.
+template <class B>
+typename B::F exp_in_range_f32(B& b, typename B::F x) {
+  const SplitExp<B> e = split_exp_f32(b, x);
+  return b.mul(e.p, b.from_bits(b.int_shl(b.int_add(e.n, b.int_constant(127)), 23)));
 }
 
 // log(x) = e ln 2 + log(1 + f), x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); log(1 + f) = f + f^2 q(f).
@@ -123,7 +141,11 @@ typename B::F tanh_f32(B& b, typename B::F x) {
   q = b.fma(q, s, b.constant(0x1.1106fep-3f));
   q = b.fma(q, s, b.constant(-0x1.555532p-2f));
   const F near = b.fma(b.mul(a, s), q, a);
-  const F far = b.sub(one, b.div(two, b.add(exp_f32(b, b.mul(a, two)), one)));
+  // From 9.02 on the result is 1.
+  const F last = b.constant(20.0f);
+  const F twice = b.mul(a, two);
+  const F power = exp_in_range_f32(b, b.select(b.less(last, twice), last, twice));
+  const F far = b.sub(one, b.div(two, b.add(power, one)));
   const F magnitude = b.select(b.less(a, b.constant(0.625f)), near, far);
   return b.from_bits(b.int_or(b.bits(magnitude), sign));
 }
@@ -155,7 +177,7 @@ typename B::F erf_f32(B& b, typename B::F x) {
   g = b.fma(g, t, b.constant(-0x1.444742p-1f));
   g = b.fma(g, t, b.constant(-0x1.212784p+0f));
   g = b.fma(g, t, b.constant(0x1.6b6124p-13f));
-  const F far = b.sub(b.constant(1.0f), exp_f32(b, g));
+  const F far = b.sub(b.constant(1.0f), exp_in_range_f32(b, g));
   const F magnitude = b.select(b.less(a, b.constant(0.9f)), near, far);
   return b.from_bits(b.int_or(b.bits(magnitude), sign));
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <set>
 
 #include "runtime/aligned_buffer.h"
 #include "runtime/jit.h"
@@ -26,10 +27,20 @@ class Numbers {
       end = std::max(end, buffer.storage.offset + buffer.bytes());
     }
     for (size_t space = 0; space < kSpaces; ++space) memory_[space] = AlignedBuffer(bytes[space]);
-    for (const codegen::Buffer& buffer : program.buffers) {
+  }
+
+  // What the kernels of `program`, which may be some of those of the whole, load and store.
+  void fill(const codegen::KernelProgram& program) {
+    std::set<int32_t> used;
+    for (const codegen::Kernel& kernel : program.kernels)
+      for (const codegen::Node& node : kernel.nodes)
+        if (node.buffer >= 0) used.insert(node.buffer);
+    for (int32_t id : used) {
+      const codegen::Buffer& buffer = program.buffers[static_cast<size_t>(id)];
       if (buffer.dtype != ir::DType::f32) continue;
       std::byte* place = of(buffer.storage.space) + buffer.storage.offset;
-      for (int64_t i = 0; i < buffer.elements(); ++i) {
+      const int64_t elements = buffer.elements();
+      for (int64_t i = 0; i < elements; ++i) {
         const float number = 0.5F + static_cast<float>(i * 7919 % 1009) / 1009.0F;
         std::memcpy(place + i * 4, &number, 4);
       }
@@ -47,10 +58,10 @@ class Numbers {
 };
 
 ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const codegen::Options& options,
-                                  ThreadPool& pool) {
+                                  ThreadPool& pool, Numbers& numbers) {
   ir::Result<CompiledStep> step = compile(program, options);
   if (!step) return step.take_error();
-  Numbers numbers(program);
+  numbers.fill(program);
   gradc_context context = {};
   context.arena = numbers.of(ir::Space::arena);
   context.results = numbers.of(ir::Space::result);
@@ -72,10 +83,11 @@ ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const c
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
                                                     const codegen::Options& options, ThreadPool& pool) {
   std::vector<KernelTime> times;
+  Numbers numbers(program);
   for (const codegen::Kernel& kernel : program.kernels) {
     codegen::KernelProgram alone = program;
     alone.kernels = {kernel};
-    ir::Result<double> nanoseconds = nanoseconds_of(alone, options, pool);
+    ir::Result<double> nanoseconds = nanoseconds_of(alone, options, pool, numbers);
     if (!nanoseconds) return nanoseconds.take_error();
     times.push_back({static_cast<double>(codegen::operations_of(kernel)), *nanoseconds});
   }
@@ -84,7 +96,8 @@ ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram
 
 ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options,
                                 ThreadPool& pool) {
-  return nanoseconds_of(program, options, pool);
+  Numbers numbers(program);
+  return nanoseconds_of(program, options, pool, numbers);
 }
 
 ir::Result<double> measure_peak(const codegen::Options& options) {
@@ -92,7 +105,8 @@ ir::Result<double> measure_peak(const codegen::Options& options) {
   if (!target) return target.take_error();
   const codegen::KernelProgram probe = codegen::peak_probe(*target);
   ThreadPool alone(1);
-  ir::Result<double> nanoseconds = nanoseconds_of(probe, options, alone);
+  Numbers numbers(probe);
+  ir::Result<double> nanoseconds = nanoseconds_of(probe, options, alone, numbers);
   if (!nanoseconds) return nanoseconds.take_error();
   return static_cast<double>(codegen::operations_of(probe.kernels[0])) / *nanoseconds;
 }
