@@ -8,14 +8,26 @@ namespace gradc::codegen {
 using llvm::Value;
 using Values = std::vector<Value*>;
 
-Values KernelEmitter::counted_loop(int64_t count, const Values& inits,
-                                   const std::function<Values(Value*, const Values&)>& body) {
-  if (count == 1) return body(builder_.getInt64(0), inits);
-  return counted_loop(builder_.getInt64(0), builder_.getInt64(static_cast<uint64_t>(count)), inits, body);
+bool KernelEmitter::has_loop(const Block& block) const {
+  return std::any_of(block.begin(), block.end(), [&](const Statement& statement) {
+    if (!statement.is_loop) return false;
+    const Loop& loop = kernel_.loops[at(statement.id)];
+    const bool once = loop.kind == LoopKind::lanes || loop.kind == LoopKind::where || loop.schedule.unroll;
+    return !once || has_loop(loop.body);
+  });
 }
 
-Values KernelEmitter::counted_loop(Value* first, Value* end, const Values& inits,
-                                   const std::function<Values(Value*, const Values&)>& body) {
+Values KernelEmitter::counted_loop(const Loop& loop, int64_t step, int64_t count, const Values& inits,
+                                   const std::function<Values(const Values&)>& body) {
+  if (count == 1) {
+    axes_[at(loop.axis)] = builder_.getInt64(0);
+    return body(inits);
+  }
+  return counted_loop(loop, step, builder_.getInt64(0), builder_.getInt64(static_cast<uint64_t>(count)), inits, body);
+}
+
+Values KernelEmitter::counted_loop(const Loop& loop, int64_t step, Value* first, Value* end, const Values& inits,
+                                   const std::function<Values(const Values&)>& body) {
   llvm::Function* function = builder_.GetInsertBlock()->getParent();
   llvm::BasicBlock* before = builder_.GetInsertBlock();
   llvm::BasicBlock* head = llvm::BasicBlock::Create(builder_.getContext(), "loop", function);
@@ -28,10 +40,19 @@ Values KernelEmitter::counted_loop(Value* first, Value* end, const Values& inits
     phis.push_back(builder_.CreatePHI(init->getType(), 2));
     phis.back()->addIncoming(init, before);
   }
-  Values next = body(counter, Values(phis.begin(), phis.end()));
-  Value* following = builder_.CreateAdd(counter, builder_.getInt64(1), "", true, true);
-  counter->addIncoming(following, builder_.GetInsertBlock());
-  for (size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(next[i], builder_.GetInsertBlock());
+  axes_[at(loop.axis)] = builder_.CreateMul(counter, builder_.getInt64(static_cast<uint64_t>(step)));
+  open_.push_back({loop.axis, step, !has_loop(loop.body), before, head, first, {}});
+  Values next = body(Values(phis.begin(), phis.end()));
+  llvm::BasicBlock* last = builder_.GetInsertBlock();
+  const auto count_on = [&](llvm::PHINode* phi, int64_t distance) {
+    Value* following = builder_.CreateAdd(phi, builder_.getInt64(static_cast<uint64_t>(distance)), "", false, true);
+    phi->addIncoming(following, last);
+    return following;
+  };
+  Value* following = count_on(counter, 1);
+  for (const auto& [factor, phi] : open_.back().multiples) count_on(phi, factor * step);
+  open_.pop_back();
+  for (size_t i = 0; i < phis.size(); ++i) phis[i]->addIncoming(next[i], last);
   llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "done", function);
   builder_.CreateCondBr(builder_.CreateICmpULT(following, end), head, after);
   builder_.SetInsertPoint(after);
@@ -65,8 +86,7 @@ void KernelEmitter::parallel(const Loop& loop) {
     return in_parts_.size() == 1 ? some_rounds(loop) : joint_rounds_of(loop);
   const int64_t block = vector * tile, rounds = loop.extent / block;
   if (rounds > 0) {
-    counted_loop(rounds, {}, [&](Value* round, const Values&) {
-      axis = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+    counted_loop(loop, block, rounds, {}, [&](const Values&) {
       body_of(loop, vector, tile);
       return Values{};
     });
@@ -93,8 +113,7 @@ void KernelEmitter::some_rounds(const Loop& loop) {
   Value* first = context_.first_round;
   Value* end = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, context_.end_round, whole);
   only_if(builder_.CreateICmpULT(first, end), [&] {
-    counted_loop(first, end, {}, [&](Value* round, const Values&) {
-      axes_[at(loop.axis)] = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
+    counted_loop(loop, block, first, end, {}, [&](const Values&) {
       body_of(loop, loop.schedule.vector, loop.schedule.tile);
       return Values{};
     });
@@ -112,12 +131,12 @@ void KernelEmitter::joint_rounds_of(const Loop& loop) {
   only_if(builder_.CreateICmpULT(first, end), [&] {
     Value* one = builder_.getInt64(1);
     Value* behind = builder_.CreateAdd(builder_.CreateUDiv(builder_.CreateSub(end, one), inside), one);
-    counted_loop(builder_.CreateUDiv(first, inside), behind, {}, [&](Value* round, const Values&) {
+    counted_loop(loop, block, builder_.CreateUDiv(first, inside), behind, {}, [&](const Values&) {
+      Value* round = builder_.CreateExactUDiv(axes_[at(loop.axis)], builder_.getInt64(static_cast<uint64_t>(block)));
       Value* before = builder_.CreateMul(round, inside);
       context_.first_round = builder_.CreateBinaryIntrinsic(llvm::Intrinsic::usub_sat, first, before);
       context_.end_round =
           builder_.CreateBinaryIntrinsic(llvm::Intrinsic::umin, builder_.CreateSub(end, before), inside);
-      axes_[at(loop.axis)] = builder_.CreateMul(round, builder_.getInt64(static_cast<uint64_t>(block)));
       body_of(loop, loop.schedule.vector, loop.schedule.tile);
       return Values{};
     });
@@ -177,8 +196,7 @@ void KernelEmitter::reduce(const Loop& loop) {
     for (NodeId id : ids) define(id, [&] { return *next++; });
   };
   const Guarded guarded = guarded_parts(loop);
-  const auto round = [&](Value* index, const Values& now) {
-    axis = index;
+  const auto round = [&](const Values& now) {
     define_all(loop.carried, now);
     const auto gathered = [&](const auto& node_of) {
       Values next;
@@ -198,9 +216,12 @@ void KernelEmitter::reduce(const Loop& loop) {
     });
   };
   if (loop.schedule.unroll) {
-    for (int64_t i = 0; i < loop.extent; ++i) carried = round(builder_.getInt64(static_cast<uint64_t>(i)), carried);
+    for (int64_t i = 0; i < loop.extent; ++i) {
+      axis = builder_.getInt64(static_cast<uint64_t>(i));
+      carried = round(carried);
+    }
   } else {
-    carried = counted_loop(loop.extent, carried, round);
+    carried = counted_loop(loop, 1, loop.extent, carried, round);
   }
   define_all(loop.results, carried);
 }

@@ -9,15 +9,52 @@ namespace gradc::codegen {
 using llvm::Value;
 using Values = std::vector<Value*>;
 
-Value* KernelEmitter::varying_part(const Affine& index, int64_t scale) {
-  Value* total = nullptr;
+Value* KernelEmitter::varying_part(const Affine& index, int64_t scale, Value** inner) {
+  // By the place of its loop among the open ones; others, which are numbers or nodes, come first.
+  std::vector<std::pair<size_t, Affine::Term>> terms;
   for (const Affine::Term& term : index.terms) {
-    Value* axis = axis_value(term.axis);
-    if (width_of(axis) > 1) continue;  // see scattered_part
-    Value* part = builder_.CreateMul(axis, builder_.getInt64(static_cast<uint64_t>(term.stride * scale)));
-    total = total == nullptr ? part : builder_.CreateAdd(total, part);
+    const auto loop =
+        std::find_if(open_.begin(), open_.end(), [&](const OpenLoop& open) { return open.axis == term.axis; });
+    const bool runs = loop != open_.end() && !llvm::isa<llvm::Constant>(axes_[at(term.axis)]);
+    terms.emplace_back(runs ? static_cast<size_t>(loop - open_.begin()) + 1 : 0, term);
+  }
+  std::sort(terms.begin(), terms.end());
+  Value* total = nullptr;
+  for (const auto& [place, term] : terms) {
+    const int64_t factor = term.stride * scale;
+    Value* part = nullptr;
+    if (kernel_.axes[at(term.axis)].node == kNoNode) {
+      part = scaled_axis(term.axis, factor);
+    } else {
+      part = axis_value(term.axis);
+      if (width_of(part) > 1) continue;  // see scattered_part
+      part = builder_.CreateMul(part, builder_.getInt64(static_cast<uint64_t>(factor)));
+    }
+    if (inner != nullptr && place > 0 && place == open_.size() && open_.back().innermost) {
+      *inner = part;
+    } else {
+      total = total == nullptr ? part : builder_.CreateAdd(total, part);
+    }
   }
   return total == nullptr ? builder_.getInt64(0) : total;
+}
+
+Value* KernelEmitter::scaled_axis(int32_t axis, int64_t factor) {
+  Value* index = axes_[at(axis)];
+  Value* scale = builder_.getInt64(static_cast<uint64_t>(factor));
+  if (llvm::isa<llvm::Constant>(index) || open_.empty() || open_.back().axis != axis || !open_.back().innermost)
+    return builder_.CreateMul(index, scale);
+  OpenLoop& loop = open_.back();
+  llvm::PHINode*& multiple = loop.multiples[factor];
+  if (multiple == nullptr) {
+    const llvm::IRBuilderBase::InsertPointGuard guard(builder_);
+    builder_.SetInsertPoint(loop.before->getTerminator());
+    Value* start = builder_.CreateMul(loop.first, builder_.getInt64(static_cast<uint64_t>(factor * loop.step)));
+    builder_.SetInsertPoint(loop.head, loop.head->begin());
+    multiple = builder_.CreatePHI(builder_.getInt64Ty(), 2);
+    multiple->addIncoming(start, loop.before);
+  }
+  return multiple;
 }
 
 Value* KernelEmitter::axis_value(int32_t axis) {
@@ -84,12 +121,14 @@ Value* KernelEmitter::element_pointer(const Node& node) {
       base_ = context_.pointers[static_cast<size_t>(memory.storage.space)];
       base_offset_ = memory.storage.offset;
     }
-    Value* varying = varying_part(node.index, size);
+    Value* inner = nullptr;
+    Value* varying = varying_part(node.index, size, &inner);
     if (const auto* constant = llvm::dyn_cast<llvm::ConstantInt>(varying)) {
       base_offset_ += constant->getSExtValue();
     } else {
       base_ = builder_.CreateGEP(builder_.getInt8Ty(), base_, varying);
     }
+    if (inner != nullptr) base_ = builder_.CreateGEP(builder_.getInt8Ty(), base_, inner);
   }
   return byte_pointer(builder_, base_, base_offset_ + at_point(node.index).constant * size);
 }

@@ -84,8 +84,11 @@ class KernelEmitter {
 
   // --- indices ---
 
-  // Constant 0 and the stride in bytes apart, so that addresses are base + register + immediate.
-  Value* varying_part(const Affine& index, int64_t scale);
+  // `scale` times what the axes add to the index, in the order in which their loops were entered, so that sums over
+  // the outer ones are computed outside; the innermost loop's part apart where `inner` takes it.
+  Value* varying_part(const Affine& index, int64_t scale, Value** inner = nullptr);
+  // `factor` times the index on an axis that no node gives. In an innermost loop it is counted, not multiplied.
+  Value* scaled_axis(int32_t axis, int64_t factor);
   // The index on an axis, as i64; a vector of the current width where it is dynamic and varies.
   Value* axis_value(int32_t axis);
   // What dynamic axes add to the index of each element of a vector; null where they add the same to all.
@@ -154,11 +157,24 @@ class KernelEmitter {
 
   // --- loops ---
 
-  // for (i = 0; i < count; ++i) carried = body(i, carried); at least one round. In SSA form, tested at its end.
-  Values counted_loop(int64_t count, const Values& inits, const std::function<Values(Value*, const Values&)>& body);
+  // A loop that is being emitted.
+  struct OpenLoop {
+    int32_t axis;
+    int64_t step;  // of the axis in a round
+    bool innermost;
+    llvm::BasicBlock *before, *head;
+    Value* first;                                 // round
+    std::map<int64_t, llvm::PHINode*> multiples;  // of the axis, by factor: counted beside the rounds
+  };
+  // The rounds of `loop` from 0 to before `count`, each `step` of its axis: carried = body(carried); at least one. In
+  // SSA form, tested at its end.
+  Values counted_loop(const Loop& loop, int64_t step, int64_t count, const Values& inits,
+                      const std::function<Values(const Values&)>& body);
   // From `first` to before `end`, which is larger.
-  Values counted_loop(Value* first, Value* end, const Values& inits,
-                      const std::function<Values(Value*, const Values&)>& body);
+  Values counted_loop(const Loop& loop, int64_t step, Value* first, Value* end, const Values& inits,
+                      const std::function<Values(const Values&)>& body);
+  // Whether a loop will be emitted as one in the block.
+  bool has_loop(const Block& block) const;
   void emit(const Loop& loop);
   void parallel(const Loop& loop);
   // The iterations behind the whole rounds: whole vectors, and one that is shorter.
@@ -192,8 +208,9 @@ class KernelEmitter {
   const KernelProgram& program_;
   const Kernel& kernel_;
   std::vector<Values> values_;  // by node and point
-  Values axes_;              // i64; of the axis that fills vectors, its first element's; of a tile, its first point's
-  std::vector<Tile> tiles_;  // that are open, outer to inner
+  Values axes_;  // i64; of the axis that fills vectors, its first element's; of a tile, its first point's
+  std::vector<OpenLoop> open_;  // outer to inner
+  std::vector<Tile> tiles_;     // that are open, outer to inner
   size_t points_ = 1, point_ = 0;
   const Tile* slicing_ = nullptr;  // only the points at `slice_` of this tile are being emitted
   size_t slice_ = 0;

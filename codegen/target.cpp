@@ -3,8 +3,13 @@
 #include <llvm/ADT/StringMap.h>
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
+
+#include <mutex>
+
+#include "ir/ensure.h"
 
 namespace gradc::codegen {
 
@@ -15,7 +20,17 @@ struct Processor {
   const llvm::Target* target = nullptr;
 };
 
+// The multiples of a loop's index that addresses need are counted where the loop is emitted (emit_memory.cpp). LLVM's
+// own search for them takes half of the time of code generation and finds no better ones.
+void leave_addresses_alone() {
+  const auto option = llvm::cl::getRegisteredOptions().find("disable-lsr");
+  ENSURE(option != llvm::cl::getRegisteredOptions().end(), "LLVM does not know -disable-lsr");
+  option->second->addOccurrence(0, "disable-lsr", "true");
+}
+
 ir::Result<Processor> find_processor(const Options& options) {
+  static std::once_flag once;
+  std::call_once(once, leave_addresses_alone);
   if (llvm::InitializeNativeTarget() || llvm::InitializeNativeTargetAsmPrinter())
     return ir::Error{"this LLVM has no code generator for the host"};
   Processor processor;
