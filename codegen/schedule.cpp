@@ -16,15 +16,18 @@ namespace {
 // the second limit: below it a loop counter costs about as much as the body.
 constexpr int64_t kMaxUnrolledIterations = 8;
 constexpr int64_t kMaxUnrolledWork = 16;
+constexpr int64_t kMaxUnrolledCopies = 64;
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
-void unroll(Kernel& kernel, const Block& block) {
+// `points`: of the tiles around the block, each with a copy of its own.
+void unroll(Kernel& kernel, const Block& block, int64_t points = 1) {
   for (const Statement& statement : block) {
     if (!statement.is_loop) continue;
     Loop& loop = kernel.loops[at(statement.id)];
-    unroll(kernel, loop.body);
+    unroll(kernel, loop.body, points * loop.schedule.tile);
     if (loop.kind != LoopKind::reduce || loop.extent > kMaxUnrolledIterations) continue;
-    loop.schedule.unroll = loop.extent * work_of(kernel, loop.body) <= kMaxUnrolledWork;
+    const int64_t work = loop.extent * work_of(kernel, loop.body);
+    loop.schedule.unroll = work <= kMaxUnrolledWork && work * points <= kMaxUnrolledCopies;
   }
 }
 
