@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 #include "runtime/jit_executor.h"
 
 namespace gradc::cli {
@@ -118,7 +119,7 @@ std::vector<std::string> layer_states(const frontend::Program& program) {
   ENSURE(init != nullptr, "no @" + program.run + ".init");
   std::vector<std::string> names;
   for (const ir::FuncResult& result : init->results) {
-    if (runtime::is_layer_state(result.name)) names.push_back(result.name);
+    if (runtime::is_layer_state(result.name) && !ir::is_fault(result.name)) names.push_back(result.name);
   }
   return names;
 }
@@ -176,6 +177,7 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
     ir::Result<std::vector<runtime::ResidentColumn>> made =
         runtime::table_columns(*data.table, *columns, data.chunk, resident.statistics, limits, order);
+    if (!made && made.failure().fault) return made.failure();
     if (!made) {
       const ir::SourceLocation place = data.columns.front().location;
       return ir::Error{fmt::format("{}\n  in data `{}`, {}:{}", made.error(), data.name,
@@ -190,6 +192,10 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     ir::Result<std::vector<ir::Tensor>> drawn =
         ir::evaluate(*draw, {draw->parameter_count, runtime::random_key(program.seed, 0)});
     if (!drawn) return drawn.take_error();
+    if (ir::Status status = ir::check_faults(*draw, *drawn, fmt::format("in the rows of data `{}`", data.name));
+        !status) {
+      return status.take_error();
+    }
     for (const frontend::Column& column : data.columns) {
       const ir::Tensor& tensor = (*drawn)[static_cast<size_t>(draw->find_result(column.name) - draw->results.data())];
       values.emplace_back(tensor.data<float>(), tensor.data<float>() + tensor.elements());
@@ -248,7 +254,7 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   });
 
   const ir::Result<ResidentData> resident = load_rows(program);
-  if (!resident) return ir::Error{resident.error()};
+  if (!resident) return resident.failure();
   ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, compiler);
   if (!data) return data.take_error();
   std::vector<runtime::Metric> metrics;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/numbers.h"
+#include "ir/fault.h"
 #include "runtime/file.h"
 
 namespace gradc::cli {
@@ -48,6 +50,18 @@ void print_diagnostics(const ir::Diagnostics& diagnostics) {
 int fail(const std::string& message) {
   std::fflush(stdout);
   fmt::print(stderr, "gradc: error: {}\n", message);
+  return kFailed;
+}
+
+int fail(const ir::Error& error, const Loaded& loaded, const frontend::Program& program) {
+  if (!error.fault) return fail(error.message);
+  const frontend::FaultPlace& place = program.faults[ir::fault_number(error.fault->result)];
+  ir::Diagnostic diagnostic = place.diagnostic;
+  if (place.shows_value) diagnostic.message = fmt::format("{} is {}", plain(error.fault->value), diagnostic.message);
+  if (!error.message.empty()) diagnostic.note(error.message);
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  diagnostics.add(std::move(diagnostic));
+  print_diagnostics(diagnostics);
   return kFailed;
 }
 

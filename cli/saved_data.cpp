@@ -52,7 +52,7 @@ ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& progr
   runtime::NamedTensors statistics;
   if (program.data.statistics.empty()) return statistics;
   const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
-  if (!reader) return ir::Error{reader.error()};
+  if (!reader) return reader.failure();
   const auto text = reader->metadata().find(kStatistics);
   const nlohmann::json stored =
       text == reader->metadata().end() ? nlohmann::json() : nlohmann::json::parse(text->second, nullptr, false);
@@ -79,7 +79,7 @@ ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& progr
 
 ir::Result<std::vector<std::string>> read_vocabulary(const std::string& weights) {
   const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
-  if (!reader) return ir::Error{reader.error()};
+  if (!reader) return reader.failure();
   std::vector<std::string> vocabulary;
   const auto text = reader->metadata().find(kVocabulary);
   if (text == reader->metadata().end()) return vocabulary;
@@ -99,7 +99,7 @@ ir::Result<std::vector<std::string>> read_vocabulary(const std::string& weights)
 ir::Status check_vocabulary(const frontend::Program& program, const std::string& weights) {
   if (!program.data.table || program.data.table->vocabulary.empty()) return ir::success();
   const ir::Result<std::vector<std::string>> saved = read_vocabulary(weights);
-  if (!saved) return ir::Error{saved.error()};
+  if (!saved) return saved.failure();
   const std::vector<std::string>& own = program.data.table->vocabulary;
   if (saved->empty() || *saved == own) return ir::success();
   return ir::Error{fmt::format(

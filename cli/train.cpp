@@ -140,19 +140,23 @@ std::string call_text(const frontend::Program& program, const frontend::Example&
   return text + ")";
 }
 
-ir::Status print_examples(const Loaded& loaded, const frontend::Program& program, const runtime::State& state,
-                          bool json) {
-  if (program.examples.empty()) return ir::success();
+int print_examples(const Loaded& loaded, const frontend::Program& program, const runtime::State& state, bool json,
+                   const std::string& saved) {
+  if (program.examples.empty()) return kDone;
   std::optional<frontend::Program> single = elaborate(loaded, program.run, 1, false);
-  if (!single) return ir::Error{"the spec cannot be used with a batch of 1"};
+  if (!single) return fail("the spec cannot be used with a batch of 1");
   ir::Result<Predictor> predictor = Predictor::make(std::move(*single));
-  if (!predictor) return predictor.take_error();
+  if (!predictor) return fail(predictor.error());
   predictor->copy_weights(state);
   for (const frontend::Example& example : program.examples) {
     std::vector<runtime::NamedRow> inputs;
     for (const auto& [name, numbers] : example.inputs) inputs.push_back({name, numbers});
     ir::Result<std::vector<runtime::NamedRow>> outputs = predictor->answer(inputs);
-    if (!outputs) return outputs.take_error();
+    if (!outputs) {
+      ir::Error error = outputs.failure();
+      if (error.fault) error.message = fmt::format("in an example; the weights are saved in {}", saved);
+      return fail(error, loaded, predictor->program());
+    }
     if (!json) {
       print("{} = {}\n", call_text(program, example), describe(*outputs));
       continue;
@@ -175,7 +179,7 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
           "\n",
           inputs_text, outputs_text);
   }
-  return ir::success();
+  return kDone;
 }
 
 }  // namespace
@@ -209,7 +213,7 @@ int train(const TrainWords& words) {
     std::fflush(stdout);
   }
   ir::Result<BuiltRun> built = build_run(*program, words);
-  if (!built) return fail(built.error());
+  if (!built) return fail(built.failure(), loaded, *program);
   runtime::Training& training = built->training;
   if (words.weights) {
     ir::Status status = runtime::load_weights(training.state, *words.weights, program->model);
@@ -244,7 +248,7 @@ int train(const TrainWords& words) {
   bool converged = false;
   const ir::Result<runtime::TrainingOutcome> outcome = train_with_events(*program, *built, observer, events, converged);
   report.clear();
-  if (!outcome) return fail(outcome.error());
+  if (!outcome) return fail(outcome.failure(), loaded, *program);
 
   if (!words.json) {
     print("{}{} steps in {:.3f} s, final loss {:.4g}",
@@ -256,9 +260,8 @@ int train(const TrainWords& words) {
     print("\n");
   }
   if (ir::Status status = save(outcome->steps); !status) return fail(status.error());
-  if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
-    return fail(status.error());
-  }
+  const int code = print_examples(loaded, *program, training.state, words.json, *path);
+  if (code != kDone) return code;
   if (words.json) {
     print(R"({{"event":"done","steps":{},"loss":{}{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
           "\n",

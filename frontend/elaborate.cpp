@@ -36,27 +36,31 @@ bool Elaborator::is_library(ir::SourceLocation location) const {
   return location.valid() && spec_.files[static_cast<size_t>(location.file)].library;
 }
 
-// A mistake. One that shows inside the library is the fault of the call that led there: the headline stands at the
-// call.
-ir::Diagnostic& Elaborator::error(ir::SourceLocation location, std::string message) {
-  if (exhausted_) {
-    unheard_ = {};
-    return unheard_;
-  }
+// One that shows inside the library is the fault of the call that led there: the headline stands at the call.
+ir::Diagnostic Elaborator::diagnostic_at(ir::SourceLocation location, std::string message) const {
+  ir::Diagnostic diagnostic{ir::Severity::error, std::move(message), location, {}, {}, {}};
   if (is_library(location)) {
     for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) {
       if (is_library(call->site)) continue;
-      return diagnostics_.error(call->site, std::move(message))
-          .label(call->site, fmt::format("in this use of `{}`", call->definition->name.text));
+      diagnostic.location = call->site;
+      return diagnostic.label(call->site, fmt::format("in this use of `{}`", call->definition->name.text));
     }
   }
-  ir::Diagnostic& diagnostic = diagnostics_.error(location, std::move(message));
   if (!calls_.empty() && calls_.back().site.valid() && calls_.back().site != location) {
     const Call& call = calls_.back();
     diagnostic.note(fmt::format("in the use of `{}` at {}:{}:{}", call.definition->name.text,
                                 spec_.sources.file(call.site.file).name, call.site.line, call.site.column));
   }
   return diagnostic;
+}
+
+// A mistake.
+ir::Diagnostic& Elaborator::error(ir::SourceLocation location, std::string message) {
+  if (exhausted_) {
+    unheard_ = {};
+    return unheard_;
+  }
+  return diagnostics_.add(diagnostic_at(location, std::move(message)));
 }
 
 // Counts one step of work; false when the limit is reached, which is reported once.

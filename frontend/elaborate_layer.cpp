@@ -171,6 +171,7 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
   context_.scope = &scope;
   context_.frame = &frame;
   context_.indices = nullptr;
+  context_.layer_branch = context_.branch;
   bool good = true;
   for (const Name& name : instances_[index].static_names) {
     good = define(name, instances_[index].statics.at(name.text), "argument") && good;
@@ -483,6 +484,7 @@ std::optional<Tensor> Elaborator::initial_value(const Expr* expr, const ir::Shap
   context_.frame = &frame;
   context_.indices = nullptr;
   context_.indexed = false;
+  context_.branch = context_.layer_branch = nullptr;
   draw_name_ = draw_name;
   draw_shape_ = shape;
   draw_sample_ = false;

@@ -114,6 +114,7 @@ Value Elaborator::constant_value(const Definition* definition) {
   context_.frame = &frame;
   context_.indices = nullptr;
   context_.indexed = false;
+  context_.branch = context_.layer_branch = nullptr;
   Value value = evaluate(definition->value);
   context_ = saved;
   constants_open_.erase(definition);

@@ -127,6 +127,7 @@ std::optional<Tensor> Elaborator::column_tensor(const std::string& name, Target&
   }
   if (tensor.limit > 0) {
     target.builder().at(location);
+    target.set_limit(tensor.id, tensor.limit);  // checked where the rows come from
     tensor.id = target.builder().cast(tensor.id, ir::DType::i32);
   }
   return tensor;

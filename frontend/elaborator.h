@@ -68,12 +68,22 @@ struct Call {
   ir::SourceLocation site;
 };
 
+// A branch of an `if` that is decided at run time: what goes wrong there counts only where it is taken.
+struct Branch {
+  const Branch* outer = nullptr;
+  Value condition;
+  const Expr* at = nullptr;
+  bool taken = true;  // where the condition holds
+};
+
 struct Context {
   Scope* scope = nullptr;
   Target* target = nullptr;
   Frame* frame = nullptr;
   const IndexScope* indices = nullptr;
   bool indexed = false;  // inside an index equation or a reduction
+  const Branch* branch = nullptr;
+  const Branch* layer_branch = nullptr;  // where the layer that is being applied stands; its axes are other ones
 };
 
 struct Instance {
@@ -135,6 +145,7 @@ class Elaborator {
  private:
   // Messages and limits (elaborate.cpp)
   ir::Diagnostic& error(ir::SourceLocation location, std::string message);
+  ir::Diagnostic diagnostic_at(ir::SourceLocation location, std::string message) const;
   bool spend(ir::SourceLocation location);
   bool fits(const ir::Shape& shape, ir::SourceLocation location, std::string_view what);
   void count_state(const ir::Type& type, ir::SourceLocation location);
@@ -268,7 +279,13 @@ class Elaborator {
   Tensor live_count();
   std::optional<Tensor> select_live(const Tensor& tensor, double dead, ir::SourceLocation location);
   ir::ValueId batch_mean(const Tensor& tensor);
+  std::optional<double> number_of_batch(ir::ValueId value, bool& looks_at_batch) const;
   bool divides_by_zero(const Tensor& divisor) const;
+
+  // What can be wrong at run time (elaborate_fault.cpp)
+  std::optional<Tensor> checked_index(const Tensor& value, int64_t limit, const Expr* expr);
+  std::optional<Tensor> where_taken(Tensor wrong, const Expr* expr);
+  void add_fault(Tensor wrong, ir::SourceLocation location, const Expr* expr, std::string message, bool shows_value);
 
   // Shapes (elaborate_shape.cpp)
   bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
@@ -352,6 +369,7 @@ class Elaborator {
   std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
   std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
   std::vector<std::pair<Name, ir::ValueId>> reports_;
+  std::map<std::pair<const Expr*, ir::SourceLocation>, size_t> fault_numbers_;  // by the use of the body that it is in
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 

@@ -10,9 +10,10 @@
 //   @add.init(%key: i32[3] key) -> (parameters)                    the initial values func @add.predict(parameters,
 //   states, %x: f32[B,..] data) -> (out: f32[B,..])
 // Where the last batch of an epoch is not full, @RUN.loss also takes %batch.live: f32[] data, the number of rows that
-// count. Data from files adds @RUN.columns and @RUN.statistics, metrics add @RUN.metric.NAME (see DataSource, Metric).
-// Names of results, arguments and tensors are equal where they mean the same thing; wiring is by name.
-// key = (seed low word, seed high word, step number from 0); init uses step 0.
+// count. Values that can be wrong while they run add results `fault.K` to the functions that compute them. Data from
+// files adds @RUN.columns and @RUN.statistics, metrics add @RUN.metric.NAME (see DataSource, Metric). Names of results,
+// arguments and tensors are equal where they mean the same thing; wiring is by name. key = (seed low word, seed high
+// word, step number from 0); init uses step 0.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "ir/diag.h"
 #include "ir/graph.h"
 #include "ir/table.h"
 
@@ -111,10 +113,18 @@ struct Example {
   ir::SourceLocation location;
 };
 
+// What the result `fault.K` of a function says (ir/fault.h). The headline is the message, or, with `shows_value`, the
+// value and the message: "12 is" + " outside idx<10>".
+struct FaultPlace {
+  ir::Diagnostic diagnostic;
+  bool shows_value = false;
+};
+
 struct Program {
   ir::Module module;
-  std::string run;    // add
-  std::string model;  // adder
+  std::vector<FaultPlace> faults;  // by K
+  std::string run;                 // add
+  std::string model;               // adder
   std::vector<Port> inputs;
   std::vector<Port> outputs;      // named `out` where the model has a single unnamed output
   std::vector<Setting> settings;  // defaults; `--set` replaces them

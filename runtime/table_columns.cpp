@@ -9,6 +9,7 @@
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 
 namespace gradc::runtime {
 namespace {
@@ -80,8 +81,13 @@ ir::Result<NamedTensors> table_statistics(const ir::Table& table, const ir::Func
                                           const std::vector<int64_t>& order) {
   ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, {}, order, 0);
   if (!results) return results.take_error();
+  if (ir::Status status = ir::check_faults(func, *results, "in the training rows of " + table.name); !status) {
+    return status.take_error();
+  }
   NamedTensors statistics;
-  for (size_t k = 0; k < results->size(); ++k) statistics.emplace_back(func.results[k].name, std::move((*results)[k]));
+  for (size_t k = 0; k < results->size(); ++k) {
+    if (!ir::is_fault(func.results[k].name)) statistics.emplace_back(func.results[k].name, std::move((*results)[k]));
+  }
   return statistics;
 }
 
@@ -94,7 +100,10 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, co
   for (int64_t begin = 0; begin < std::ssize(order); begin += chunk) {
     const int64_t rows = std::min(chunk, std::ssize(order) - begin);
     const ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, statistics, order, begin);
-    if (!results) return ir::Error{results.error()};
+    if (!results) return results.failure();
+    if (ir::Status status = ir::check_faults(func, *results, "in the rows of " + table.name); !status) {
+      return status.take_error();
+    }
     for (size_t c = 0; c < columns.size(); ++c) {
       const ir::FuncResult* result = func.find_result(columns[c].name);
       ENSURE(result != nullptr, "@" + func.name + " has no result " + columns[c].name);
