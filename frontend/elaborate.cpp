@@ -192,38 +192,37 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
   for (const Definition* definition : definitions) {
     if (definition->kind == DefinitionKind::constant) constant_value(definition);
   }
-  if (!read_train_items(*train_)) return std::nullopt;
-
-  const Definition* model = spec_.find(spec_.main, NameSpace::value, train_->model.text);
-  if (!model || model->kind != DefinitionKind::model) {
-    auto& message = error(train_->model.location, model ? fmt::format("`{}` is a {}, not a model", train_->model.text,
-                                                                      definition_word(model->kind))
-                                                        : fmt::format("unknown model `{}`", train_->model.text));
+  // A mistake in one part does not hide those of the others: what is unknown then is silent where it is used.
+  read_train_items(*train_);
+  model_ = spec_.find(spec_.main, NameSpace::value, train_->model.text);
+  if (!model_ || model_->kind != DefinitionKind::model) {
+    auto& message = error(train_->model.location, model_ ? fmt::format("`{}` is a {}, not a model", train_->model.text,
+                                                                       definition_word(model_->kind))
+                                                         : fmt::format("unknown model `{}`", train_->model.text));
     suggest(message, train_->model.text, model_names(spec_));
-    model = nullptr;
+    model_ = nullptr;
   }
-  const Definition* data = spec_.find(spec_.main, NameSpace::data, train_->data.text);
-  if (!data) {
+  data_ = spec_.find(spec_.main, NameSpace::data, train_->data.text);
+  if (!data_) {
     auto& message = error(train_->data.location, fmt::format("unknown data `{}`", train_->data.text));
     suggest(message, train_->data.text, spec_.names(spec_.main, NameSpace::data));
   }
-  if (!model || !data) return std::nullopt;
-  program_.model = model->name.text;
-
+  if (model_) program_.model = model_->name.text;
   const size_t before_data = diagnostics_.error_count();
-  if (!data->source.text.empty()) {
-    elaborate_files(*data);
-  } else if (data->literal_rows) {
-    elaborate_rows(*data);
+  if (!data_) {
+    data_broken_ = true;
+  } else if (!data_->source.text.empty()) {
+    elaborate_files(*data_);
+  } else if (data_->literal_rows) {
+    elaborate_rows(*data_);
   } else {
-    elaborate_data(*data);
+    elaborate_data(*data_);
   }
-  if (diagnostics_.error_count() != before_data) return std::nullopt;
+  data_broken_ = data_broken_ || diagnostics_.error_count() != before_data;
   read_schedule(*train_);
-  if (diagnostics_.error_count() != before_data) return std::nullopt;
-  elaborate_loss(*train_, *model);
-  if (!diagnostics_.has_errors()) elaborate_optimizer();
-  if (!diagnostics_.has_errors()) elaborate_metrics(*train_, *model);
+  elaborate_loss(*train_);
+  elaborate_optimizer();
+  elaborate_metrics(*train_);
   elaborate_examples(*train_);
   for (const auto& [name, value] : set_) {
     if (set_used_.count(name) > 0 || diagnostics_.has_errors()) continue;

@@ -12,6 +12,7 @@ namespace gradc::frontend {
 // let a, b ~ uniform(-1, 1); let c = ...; x = [a, b]
 void Elaborator::elaborate_data(const Definition& data) {
   const Context saved = context_;
+  const size_t errors = diagnostics_.error_count();
   const std::optional<int64_t> count = fixed_rows(data);
   if (data.row_count && !count) return;
   data_batch_ = count.value_or(program_.batch);
@@ -116,7 +117,7 @@ void Elaborator::elaborate_data(const Definition& data) {
     }
   }
   context_ = saved;
-  if (columns_.empty() && !diagnostics_.has_errors()) {
+  if (columns_.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
   }
 }
@@ -161,6 +162,7 @@ std::optional<std::pair<ir::Shape, std::vector<float>>> Elaborator::literal(cons
 
 // data seed = rows { x = [5, 3], target = [8] } { ... }
 void Elaborator::elaborate_rows(const Definition& data) {
+  const size_t errors = diagnostics_.error_count();
   const Context saved = context_;
   Scope scope;
   scope.file = data.location.file;
@@ -214,7 +216,7 @@ void Elaborator::elaborate_rows(const Definition& data) {
     }
   }
   context_ = saved;
-  if (program_.data.columns.empty() && !diagnostics_.has_errors()) {
+  if (program_.data.columns.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
     return;
   }

@@ -199,8 +199,9 @@ void Elaborator::elaborate_files(const Definition& data) {
   walk_block(*data.body, [&](const Expr* expr) { statistics |= reduces_rows(expr); });
   if (statistics) {
     statistics_target_ = &make_target(Target::Kind::data, program_.data.parts.front().rows);
+    const size_t errors = diagnostics_.error_count();
     elaborate_columns(data, *statistics_target_, true);
-    if (diagnostics_.has_errors()) return;
+    if (diagnostics_.error_count() != errors) return;
   }
   int64_t widest = 1;
   for (const ir::TableColumn& column : table.columns) widest = std::max(widest, column.type.elements());
@@ -294,6 +295,7 @@ std::optional<std::vector<const ir::TableColumn*>> Elaborator::column_range(cons
 
 // The block over the rows of one target.
 void Elaborator::elaborate_columns(const Definition& data, Target& target, bool statistics) {
+  const size_t errors = diagnostics_.error_count();
   const Context saved = context_;
   Scope table_scope, scope;
   table_scope.file = scope.file = data.location.file;
@@ -363,7 +365,7 @@ void Elaborator::elaborate_columns(const Definition& data, Target& target, bool 
   }
   context_ = saved;
   in_statistics_ = in_columns_ = false;
-  if (!statistics && columns_.empty() && !diagnostics_.has_errors()) {
+  if (!statistics && columns_.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
   }
 }
@@ -372,6 +374,7 @@ void Elaborator::elaborate_columns(const Definition& data, Target& target, bool 
 void Elaborator::window_columns(const Definition& data) {
   const ir::Table& table = *program_.data.table;
   const auto limit = static_cast<int64_t>(table.vocabulary.empty() ? 256 : table.vocabulary.size());
+  const size_t errors = diagnostics_.error_count();
   for (const Statement* item : data.body->statements) {
     if (!spend(item->location)) break;
     const Expr* value = item->value;
@@ -410,7 +413,7 @@ void Elaborator::window_columns(const Definition& data) {
     column_limits_[name.text] = limit;
     program_.data.columns.push_back({name.text, type, {}, limit, *begin, name.location});
   }
-  if (columns_.empty() && !diagnostics_.has_errors()) {
+  if (columns_.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text))
         .help("write `ids = w[0 .. T]; target = w[1 .. T + 1]`");
   }

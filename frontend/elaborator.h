@@ -297,7 +297,7 @@ class Elaborator {
   bool check_result(const TypeExpr& type, const Value& value, const Definition& of);
 
   // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)
-  bool read_train_items(const Definition& train);
+  void read_train_items(const Definition& train);
   void elaborate_data(const Definition& data);
   void elaborate_rows(const Definition& data);
   // Data from files (elaborate_files.cpp)
@@ -314,14 +314,17 @@ class Elaborator {
   // Epochs, metrics (elaborate_metric.cpp)
   void read_schedule(const Definition& train);
   std::optional<int64_t> interval(const TrainItem& item);
-  void elaborate_metrics(const Definition& train, const Definition& model);
-  bool elaborate_metric(const TrainItem& item, const Definition& model);
-  std::optional<Tensor> loss_value(Target& target, const Definition& model, Scope& columns, const Tensor& out);
+  void elaborate_metrics(const Definition& train);
+  void elaborate_metric(const TrainItem& item);
+  std::optional<Tensor> loss_value(Target& target, Scope& columns, const std::optional<Tensor>& out);
   void elaborate_examples(const Definition& train);
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
+  std::optional<Tensor> stand_in(const TypeExpr& type, const std::string& name, Target& target);
+  std::optional<Tensor> stand_in_for_model(Target& target);
+  bool is_unknown_column(const std::string& name) const;
   std::optional<Tensor> column_tensor(const std::string& name, Target& target, const TypeExpr* type);
-  void elaborate_loss(const Definition& train, const Definition& model);
+  void elaborate_loss(const Definition& train);
   void elaborate_optimizer();
   void optimizer_statement(const Statement& statement, const Definition& optimizer, std::vector<Scope>& scopes,
                            std::map<std::string, std::map<std::string, Tensor>>& states);
@@ -337,6 +340,9 @@ class Elaborator {
   Context context_;
   Program program_;
   const Definition* train_ = nullptr;
+  const Definition* model_ = nullptr;  // null: unknown, as what follows; their uses bring no more messages
+  const Definition* data_ = nullptr;
+  bool data_broken_ = false, model_broken_ = false, loss_broken_ = false;
   std::map<std::string, const TrainItem*> items_;
 
   std::map<const Definition*, Scalar> defined_;  // -D
