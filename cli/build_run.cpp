@@ -177,12 +177,7 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
     ir::Result<std::vector<runtime::ResidentColumn>> made =
         runtime::table_columns(*data.table, *columns, data.chunk, resident.statistics, limits, order);
-    if (!made && made.failure().fault) return made.failure();
-    if (!made) {
-      const ir::SourceLocation place = data.columns.front().location;
-      return ir::Error{fmt::format("{}\n  in data `{}`, {}:{}", made.error(), data.name,
-                                   program.module.files[static_cast<size_t>(place.file)], place.line)};
-    }
+    if (!made) return made.take_error();
     resident.columns = std::move(*made);
     return resident;
   }

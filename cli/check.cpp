@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/load.h"
+#include "cli/save_path.h"
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "passes/pipeline.h"
@@ -70,6 +71,11 @@ int check(const CheckWords& words) {
   }
   std::fputs(diagnostics.render().c_str(), stderr);
   if (diagnostics.has_errors()) return kFailed;
+  bool can_save = true;
+  for (const std::optional<frontend::Program>& program : programs) {
+    can_save = (!program->save || save_path(loaded, *program, {})) && can_save;
+  }
+  if (!can_save) return kFailed;
   for (const std::optional<frontend::Program>& program : programs) {
     fmt::print("{}{}: {} on {}, batch {}, {} steps, seed {}\n\n", &program == &programs.front() ? "" : "\n",
                program->run, program->model, program->data.name, program->batch, program->steps, program->seed);

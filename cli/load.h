@@ -17,6 +17,8 @@ namespace gradc::cli {
 int fail(const std::string& message);
 int fail_usage(const std::string& message);
 struct Loaded;
+// "spec.grad:3:7: error: ..." with the line and a caret.
+int fail_at(ir::SourceLocation place, const std::string& message, const Loaded& loaded);
 // The same; where a value of the program was wrong, the error stands at its place in the spec.
 int fail(const ir::Error& error, const Loaded& loaded, const frontend::Program& program);
 

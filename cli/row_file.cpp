@@ -78,7 +78,7 @@ ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend
   const ir::Result<runtime::NamedTensors> statistics = read_statistics(program, weights);
   if (!statistics) return statistics.failure();
   std::vector<runtime::ColumnLimit> limits;
-  for (const frontend::Port& input : program.inputs) limits.push_back({input.name, 0});
+  for (const frontend::Port& input : program.inputs) limits.push_back({input.name, input.limit});
   std::vector<int64_t> order(static_cast<size_t>(table->rows));
   std::iota(order.begin(), order.end(), int64_t{0});
   const ir::Result<std::vector<runtime::ResidentColumn>> columns = runtime::table_columns(

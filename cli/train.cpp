@@ -4,8 +4,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
 
 #include "cli/build_run.h"
 #include "cli/load.h"
@@ -14,6 +12,7 @@
 #include "cli/predictor.h"
 #include "cli/run_events.h"
 #include "cli/run_passes.h"
+#include "cli/save_path.h"
 #include "cli/saved_data.h"
 #include "runtime/file.h"
 #include "runtime/interrupt.h"
@@ -22,29 +21,6 @@
 
 namespace gradc::cli {
 namespace {
-
-// Where the weights go: the command line may name any file. A spec comes from elsewhere: it may name a safetensors file
-// below the current folder, and there is no other file in its place.
-ir::Result<std::string> save_path(const frontend::Program& program, const TrainWords& words) {
-  if (words.save) return *words.save;
-  const std::string name = program.save ? *program.save : program.run + ".safetensors";
-  const std::filesystem::path path(name);
-  bool leaves = path.is_absolute();
-  for (const std::filesystem::path& part : path) leaves |= part == "..";
-  const auto refuse = [&](std::string_view why) {
-    return ir::Error{
-        fmt::format("the spec saves to {}, {}; choose a file with --save", runtime::quote_name(name), why)};
-  };
-  if (leaves) return refuse("outside of the current folder");
-  if (path.extension() != ".safetensors") return refuse("which is no name of a .safetensors file");
-  std::error_code error;
-  if (std::filesystem::is_symlink(path, error)) return refuse("which is a link to another file");
-  if (std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) > 0 &&
-      !runtime::SafetensorsReader::open(name)) {
-    return refuse("where there is a file that holds no weights");
-  }
-  return name;
-}
 
 int64_t parameter_count(const frontend::Program& program) {
   int64_t count = 0;
@@ -191,16 +167,16 @@ int train(const TrainWords& words) {
     return fail_usage(options.error());
   }
   PhaseClock clock(words.passes);
-  const Loaded loaded = load(words.spec);
+  Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  loaded.overrides.interpreted = words.interpret;
   clock.lap("parse");
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
   clock.lap("elaborate");
-  const ir::Result<std::string> path = save_path(*program, words);
-  if (!path) return fail(path.error());
   // Said now rather than after hours of training.
-  if (ir::Status status = runtime::check_writable(*path); !status) return fail(status.error());
+  const std::optional<std::string> path = save_path(loaded, *program, words.save);
+  if (!path) return kFailed;
   if (words.weights) {
     const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(*words.weights);
     if (!reader) return fail(reader.error());

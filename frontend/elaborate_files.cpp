@@ -361,7 +361,8 @@ void Elaborator::elaborate_columns(const Definition& data, Target& target, bool 
     columns_[name.text] = {{ir::DType::f32, sample}, name.location};
     if (limit > 0) column_limits_[name.text] = limit;
     target.result(name.text, tensor->id);
-    program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}, limit, 0, name.location});
+    program_.data.columns.push_back(
+        {name.text, {ir::DType::f32, sample}, {}, limit, 0, name.location, item->value->span});
   }
   context_ = saved;
   in_statistics_ = in_columns_ = false;

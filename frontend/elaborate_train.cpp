@@ -84,6 +84,7 @@ void Elaborator::read_train_items(const Definition& train) {
   if (const TrainItem* item = find_item("save")) {
     if (item->value->text.empty()) error(item->value->span, "`save` needs the name of a file");
     program_.save = item->value->text;
+    program_.save_location = item->value->span;
   }
   static constexpr std::pair<const char*, const char*> kNeeded[] = {{"loss", "loss mse(out, target)"},
                                                                     {"optimizer", "optimizer sgd(lr = 0.01)"},

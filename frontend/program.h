@@ -60,6 +60,7 @@ struct Column {
   int64_t limit = 0;          // idx<limit>: whole numbers from 0 to limit-1
   int64_t window_begin = 0;   // of windows: where in a window the column begins
   ir::SourceLocation location;
+  ir::SourceLocation values_location{};  // of files: what they are computed by
 };
 
 // Rows first, first + step, ... of the resident ones.
@@ -140,9 +141,10 @@ struct Program {
   std::optional<StopWhen> stop_when;
   uint64_t seed = 0;
   std::optional<std::string> save;  // `save "f.safetensors"`
-  int64_t save_every = 0;           // also every so many steps
-  int64_t log_every = 0;            // `log every 100 steps`: the loss is printed; 0: not
-  bool shuffle = true;  // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
+  ir::SourceLocation save_location;
+  int64_t save_every = 0;  // also every so many steps
+  int64_t log_every = 0;   // `log every 100 steps`: the loss is printed; 0: not
+  bool shuffle = true;     // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
 };
 
 }  // namespace gradc::frontend

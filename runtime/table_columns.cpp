@@ -69,12 +69,9 @@ std::vector<int64_t> split_order(int64_t rows, int64_t shuffled) {
 std::string row_place(const ir::Table& table, int64_t row) {
   const bool test = row >= table.rows - table.test_rows;
   const int64_t own = test ? row - (table.rows - table.test_rows) : row;
-  if (table.first_line > 0) return fmt::format("{}:{}", test ? table.test_name : table.name, own + table.first_line);
-  return fmt::format("{}: row {}",
-                     test                       ? table.test_name
-                     : table.label_name.empty() ? table.name
-                                                : table.label_name,
-                     own + 1);
+  const bool lines = table.first_line > 0;
+  const std::string& file = test ? table.test_name : lines || table.label_name.empty() ? table.name : table.label_name;
+  return fmt::format("{} {} of {}", lines ? "line" : "row", own + (lines ? table.first_line : 1), file);
 }
 
 ir::Result<NamedTensors> table_statistics(const ir::Table& table, const ir::Func& func,
@@ -123,11 +120,10 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, co
             columns[c].limit > 0 ? value >= 0 && value < limit && std::trunc(value) == value : std::isfinite(value);
         if (good) continue;
         const std::string place = row_place(table, order[static_cast<size_t>(begin + k / elements)]);
-        if (columns[c].limit == 0) {
-          return ir::Error{fmt::format("{}: column `{}` becomes {}", place, columns[c].name, value)};
-        }
-        return ir::Error{
-            fmt::format("{}: column `{}`: {} is outside idx<{}>", place, columns[c].name, value, columns[c].limit)};
+        const std::string wrong = columns[c].limit == 0 ? fmt::format("column `{}` becomes {}", columns[c].name, value)
+                                                        : fmt::format("{} is outside idx<{}>, the type of column `{}`",
+                                                                      value, columns[c].limit, columns[c].name);
+        return ir::Error{fmt::format("{} ({})", wrong, place), ir::Fault{columns[c].name, value}};
       }
       values[c].insert(values[c].end(), first, first + rows * elements);
     }

@@ -158,7 +158,8 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
         return ir::Error{fmt::format("at step {} of the training, which ends here", record.step + losses.size() + 1),
                          faulty->fault};
       }
-      return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved", losses.back(),
+      return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved",
+                                   std::isnan(losses.back()) ? std::fabs(losses.back()) : losses.back(),
                                    record.step + losses.size())};
     }
     observer.readings(readings);
