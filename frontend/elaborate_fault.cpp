@@ -99,4 +99,16 @@ std::optional<Tensor> Elaborator::checked_index(const Tensor& value, int64_t lim
   return indices;
 }
 
+// That no row of a softmax, whose largest elements are `most`, is -inf everywhere.
+bool Elaborator::check_softmax(const Tensor& most, const Expr* expr) {
+  ir::Builder& builder = context_.target->builder();
+  const ValueId lowest = builder.constant_like(-std::numeric_limits<double>::infinity(), most.id);
+  Tensor wrong = most;
+  wrong.id = builder.select(builder.binary(Op::equal, most.id, lowest), builder.constant_like(0, most.id),
+                            builder.constant_like(ir::kNoFault, most.id));
+  const std::optional<Tensor> taken = where_taken(wrong, expr);
+  if (taken) add_fault(*taken, expr->span, expr, "a row of this softmax is -inf everywhere", false);
+  return taken.has_value();
+}
+
 }  // namespace gradc::frontend

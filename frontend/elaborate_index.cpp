@@ -67,10 +67,16 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     }
   }
   if (index.pack) {
-    if (const Binding* pack = find_binding(".." + index.name.text)) {
-      const auto& sizes = std::get<Pack>(pack->value).sizes;
-      uses.push_back({pack->location, sizes, fmt::format("here `{}` is {}", shown, sizes_text(sizes, true))});
+    const Binding* pack = find_binding(shown);
+    if (!pack) {
+      unknown_pack(index.name);
+      binding.sizes.assign(1, 1);
+      binding.axes.assign(1, next_axis++);
+      binding.broken = true;
+      return;
     }
+    const auto& sizes = std::get<Pack>(pack->value).sizes;
+    uses.push_back({pack->location, sizes, fmt::format("here `{}` is {}", shown, sizes_text(sizes, true))});
   }
   // An index may have the name of a dimension, and then ranges over it: `y[c] = x[c]` of `x: f32[c]`.
   const Binding* dimension = index.pack ? nullptr : find_binding(index.name.text);
@@ -160,8 +166,7 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     binding.broken = true;
   } else if (uses.empty() && !binding.broken) {
     auto& message = error(index.name.location, fmt::format("index `{}` gets no range", shown));
-    message.help(index.pack ? "a pack of indices ranges over a pack of dimensions"
-                            : fmt::format("use it alone on an axis, or give it a limit: `{} < n`", shown));
+    message.help(fmt::format("use it alone on an axis, or give it a limit: `{} < n`", shown));
     binding.broken = true;
   }
   for (const RangeUse& use : uses) {
@@ -177,6 +182,22 @@ void Elaborator::find_range(IndexBinding& binding, const std::vector<const Expr*
     binding.sizes = uses[0].sizes;
   }
   for (size_t k = 0; k < binding.sizes.size(); ++k) binding.axes.push_back(next_axis++);
+}
+
+// A pack of indices ranges over the pack of dimensions of its name (Rule 2).
+void Elaborator::unknown_pack(const Name& name) {
+  std::vector<std::string> packs;
+  for (const Scope* scope = context_.scope; scope; scope = scope->parent) {
+    for (const auto& [known, binding] : scope->names) {
+      if (std::holds_alternative<Pack>(binding.value)) packs.push_back(known);
+    }
+  }
+  auto& message = error(name.location, fmt::format("there is no pack of dimensions `..{}`", name.text));
+  if (packs.empty()) {
+    message.help(fmt::format("the type of an argument declares one: `x: f32[..{}]`", name.text));
+  } else {
+    message.help(fmt::format("there {} `{}`", packs.size() == 1 ? "is" : "are", fmt::join(packs, "`, `")));
+  }
 }
 
 // The samples of a step, as what a reduction runs over.

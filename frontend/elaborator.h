@@ -204,6 +204,7 @@ class Elaborator {
   Value index_equation(const Statement& statement, const Expr* value);
   bool introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
                  IndexScope& scope);
+  void unknown_pack(const Name& name);
   bool introduce_batch(const Index& index, int first_axis, IndexBinding& binding);
   void find_range(IndexBinding& binding, const std::vector<const Expr*>& bodies, int& next_axis);
   Value reduction(const Expr* expr);
@@ -258,6 +259,8 @@ class Elaborator {
   Value body(const Block& block, std::string_view of);
   void statement(const Statement& statement);
   void repeat(const Statement& statement);
+  bool requirement(const Statement& statement);
+  std::optional<std::string> requirement_text(const Name& text);
   void declare_parameters(const Statement& statement);
   bool check_full_name(const std::string& full, const Name& name, std::string_view what);
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
@@ -284,6 +287,7 @@ class Elaborator {
 
   // What can be wrong at run time (elaborate_fault.cpp)
   std::optional<Tensor> checked_index(const Tensor& value, int64_t limit, const Expr* expr);
+  bool check_softmax(const Tensor& most, const Expr* expr);
   std::optional<Tensor> where_taken(Tensor wrong, const Expr* expr);
   void add_fault(Tensor wrong, ir::SourceLocation location, const Expr* expr, std::string message, bool shows_value);
 
