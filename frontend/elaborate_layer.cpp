@@ -189,7 +189,11 @@ Value Elaborator::apply_instance(InstanceRef reference, const std::vector<Value>
     good = bind_shape(*formal.type, sample_shape(tensors[k]), tensors[k].limit, of, at->span) && good;
     if (good) good = define(formal.name, tensors[k], "argument");
   }
-  // A result that cannot be is said before what follows from it in the body.
+  // What the layer requires first, then a result that cannot be, are said before what follows from them in the body.
+  for (const Statement* item : layer.body->statements) {
+    if (item->kind != StatementKind::require || !good) break;
+    good = requirement(*item);
+  }
   int64_t result_limit = 0;
   if (good && dimensions_known(*layer.result)) {
     good = evaluate_shape(*layer.result, &result_limit, "a dimension of the result").has_value();
@@ -224,8 +228,9 @@ Value Elaborator::body(const Block& block, std::string_view of) {
   }
   for (const Statement* item : block.statements) {
     const bool last = item == block.statements.back();
+    if (item->kind == StatementKind::require && !requirement(*item)) return result;
     if (item->kind != StatementKind::expression) {
-      statement(*item);
+      if (item->kind != StatementKind::require) statement(*item);
       if (last && !exhausted_) {
         error(item->location, fmt::format("the body of {} ends without a value", of))
             .help("its value is its last expression");
@@ -343,6 +348,9 @@ void Elaborator::statement(const Statement& item) {
       }
       return;
     }
+    case StatementKind::require:
+      requirement(item);
+      return;
     case StatementKind::sample:
       sample(item);
       return;

@@ -277,6 +277,9 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
         scopes[k].names.at(name.text).value = *tensor;
         break;
       }
+      case StatementKind::require:
+        if (!requirement(item)) return;
+        break;
       case StatementKind::let:
       case StatementKind::constant:
         statement(item);
