@@ -221,6 +221,7 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
   data_broken_ = data_broken_ || diagnostics_.error_count() != before_data;
   read_schedule(*train_);
   elaborate_loss(*train_);
+  if (!data_broken_ && !model_broken_ && !loss_broken_ && !overrides_.batch) elaborate_other_sides();
   elaborate_optimizer();
   elaborate_metrics(*train_);
   elaborate_examples(*train_);

@@ -16,8 +16,8 @@ constexpr size_t kMostValues = 64;
 constexpr int64_t kMostElements = 1 << 16;
 }  // namespace
 
-// Whether the function being built sees such batches; @RUN.predict does not.
-bool Elaborator::has_dead_samples() const { return last_batch_rows_ > 0 && context_.target != predict_target_; }
+// Whether the function being built sees such batches; @RUN.predict, which comes first, does not.
+bool Elaborator::has_dead_samples() const { return last_batch_rows_ > 0 && !first_pass_; }
 
 // How many samples of the batch are rows of the data: f32[].
 Tensor Elaborator::live_count() {

@@ -478,7 +478,9 @@ void Elaborator::declare_parameters(const Statement& item) {
     }
     Tensor tensor{context_.target, context_.target->argument(full, info.type, ir::Role::parameter, name.location), {}};
     for (size_t k = 0; k < shape->size(); ++k) tensor.axes.push_back(static_cast<int>(k));
-    define(name, tensor, "param");
+    const std::optional<Tensor> value =
+        for_each_sample_.count(full) > 0 ? copy_for_each_sample(tensor, name.location) : tensor;
+    define(name, value ? Value(*value) : Value(Broken{}), "param");
   }
 }
 

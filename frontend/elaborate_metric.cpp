@@ -150,11 +150,13 @@ void Elaborator::elaborate_metric(const TrainItem& item) {
   const size_t errors = diagnostics_.error_count();
   const int64_t training_rows = last_batch_rows_;
   last_batch_rows_ = data.part(metric.part)->rows % program_.batch;
-  Target& samples = make_target(Target::Kind::step, program_.batch);
+  Target* pass = nullptr;
   Scope columns;
   columns.file = spec_.main;
   std::optional<Tensor> out;
-  if (!model_broken_) out = elaborate_model(*model_, samples, columns);
+  if (!model_broken_) out = elaborate_model(columns, pass);
+  if (!pass) pass = &make_target(Target::Kind::step, program_.batch);
+  Target& samples = *pass;
   if (!out) out = stand_in_for_model(samples);
   const Context saved = context_;
   Frame frame;

@@ -1,5 +1,5 @@
-// require CONDITION, "text": what a body asks of the dimensions and static arguments of its use. Where it does not hold,
-// the use is at fault: the headline stands there, the requirement is the second place.
+// require CONDITION, "text": what a body asks of the dimensions and static arguments of its use. Where it does not
+// hold, the use is at fault: the headline stands there, the requirement is the second place.
 #include <fmt/format.h>
 
 #include "frontend/elaborator.h"
@@ -50,9 +50,8 @@ bool Elaborator::requirement(const Statement& item) {
   if (is_broken(value) || !text) return false;
   const auto* scalar = std::get_if<Scalar>(&value);
   if (!scalar || !scalar->known() || !scalar->is_boolean()) {
-    error(item.value->span,
-          fmt::format("`require` takes a truth value known while compiling, found {}",
-                      scalar && !scalar->known() ? "one of run-time numbers" : describe(value)))
+    error(item.value->span, fmt::format("`require` takes a truth value known while compiling, found {}",
+                                        scalar && !scalar->known() ? "one of run-time numbers" : describe(value)))
         .help("dimensions and arguments of type `int` and `bool` are known while compiling");
     return false;
   }

@@ -166,7 +166,25 @@ std::optional<Tensor> Elaborator::column_tensor(const std::string& name, Target&
   return tensor;
 }
 
-// The model on the data's columns, in `target`; its value of one batch. `columns` are the names of the data.
+// The model on the data's columns in a new function, which becomes `target`; its value of one batch. `columns` are the
+// names of the data. Where it turns out that a parameter needs a copy for each sample, it is elaborated once more.
+std::optional<Tensor> Elaborator::elaborate_model(Scope& columns, Target*& target) {
+  const size_t errors = diagnostics_.error_count();
+  std::optional<Tensor> out;
+  do {
+    if (first_pass_) {
+      program_.inputs.clear();
+      program_.outputs.clear();
+      program_.layers.clear();
+    }
+    columns.names.clear();
+    once_more_ = false;
+    target = &make_target(Target::Kind::step, program_.batch);
+    out = elaborate_model(*model_, *target, columns);
+  } while (once_more_ && diagnostics_.error_count() == errors);
+  return out;
+}
+
 std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Target& target, Scope& columns) {
   const Context saved = context_;
   Scope scope;
@@ -240,20 +258,19 @@ void Elaborator::elaborate_loss(const Definition& train) {
   Scope columns;
   columns.file = spec_.main;
   const size_t errors = diagnostics_.error_count();
-  Target& predict = make_target(Target::Kind::step, program_.batch);
-  predict_target_ = &predict;
-  const std::optional<Tensor> predicted = model_ ? elaborate_model(*model_, predict, columns) : std::nullopt;
+  const std::optional<Tensor> predicted = model_ ? elaborate_model(columns, predict_target_) : std::nullopt;
   first_pass_ = false;
   model_broken_ = !predicted || diagnostics_.error_count() != errors;
-  if (predicted) predict.result("out", predicted->id);
+  if (!predict_target_) predict_target_ = &make_target(Target::Kind::step, program_.batch);
+  if (predicted) predict_target_->result("out", predicted->id);
 
-  Target& target = make_target(Target::Kind::step, program_.batch);
-  training_target_ = &target;
-  loss_target_ = &target;
-  columns.names.clear();
   std::optional<Tensor> out;
-  if (!model_broken_) out = elaborate_model(*model_, target, columns);  // else it would say the same
+  columns.names.clear();
+  training_ = true;
+  if (!model_broken_) out = elaborate_model(columns, loss_target_);  // else it would say the same
   model_broken_ = model_broken_ || !out;
+  if (!loss_target_) loss_target_ = &make_target(Target::Kind::step, program_.batch);
+  Target& target = *loss_target_;
   if (!out) out = stand_in_for_model(target);
   const std::optional<Tensor> value = loss_value(target, columns, out);
   loss_broken_ = !value;
@@ -267,6 +284,7 @@ void Elaborator::elaborate_loss(const Definition& train) {
     for (const auto& [report_name, report_value] : reports_) target.result(report_name.text, report_value);
     finish_states(target);
   }
+  training_ = false;
   if (model_broken_) return;
   for (const Instance& instance : instances_) {
     if (!instance.applied) {
@@ -282,7 +300,7 @@ void Elaborator::elaborate_loss(const Definition& train) {
   if (loss_broken_ || data_broken_) return;
   // A parameter may stand on one side of `when training`.
   std::set<std::string> used;
-  for (const Target* pass : {&predict, &target}) {
+  for (const Target* pass : {predict_target_, loss_target_}) {
     const ir::Func func = pass->finish("", train.location);
     const std::vector<uint32_t> uses = ir::count_uses(func);
     for (size_t k = 0; k < func.parameter_count; ++k) {

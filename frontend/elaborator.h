@@ -126,10 +126,11 @@ struct PendingGather {
   Tensor indices;
 };
 
-// What one side of a `when training` gave, until a function that takes the other side is elaborated.
-struct WhenSide {
-  bool training = false;
-  std::string type;
+// What the sides of a `when training` gave, "" where that is not known: of the run that does not train, of that which
+// does. A function takes one of them.
+struct WhenSides {
+  bool seen[2] = {};
+  std::string types[2];
 };
 
 bool is_builtin(const std::string& name);
@@ -249,6 +250,7 @@ class Elaborator {
   // grad(e, x) (elaborate_gradient.cpp)
   Value gradient(const Expr* expr);
   bool depends(ir::ValueId value, ir::ValueId on) const;
+  std::optional<Tensor> copy_for_each_sample(const Tensor& parameter, ir::SourceLocation location);
 
   // Layers (elaborate_layer.cpp)
   Value make_instance(const Definition& layer, const Expr* call_expr);
@@ -272,7 +274,8 @@ class Elaborator {
   void assign_state(const Statement& statement);
   void finish_states(Target& target);
   Value when_training(const Expr* expr);
-  bool check_when_sides(const Expr* expr, const Value& value);
+  bool check_when_sides(const Expr* expr, const WhenSides& sides);
+  void elaborate_other_sides();
   void sample(const Statement& statement);
   Value categorical(const Expr* expr);
   void report(const Statement& statement);
@@ -323,6 +326,7 @@ class Elaborator {
   std::optional<Tensor> loss_value(Target& target, Scope& columns, const std::optional<Tensor>& out);
   void elaborate_examples(const Definition& train);
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
+  std::optional<Tensor> elaborate_model(Scope& columns, Target*& target);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
   std::optional<Tensor> stand_in(const TypeExpr& type, const std::string& name, Target& target);
   std::optional<Tensor> stand_in_for_model(Target& target);
@@ -369,17 +373,24 @@ class Elaborator {
   std::vector<std::string> parameter_order_;
   std::set<std::string> dropped_states_;
 
-  const Target* training_target_ = nullptr;            // @RUN.loss
+  bool training_ = false;                              // @RUN.loss is elaborated
   std::map<std::string, ParameterInfo> layer_states_;  // of layers and of the loss
   std::map<std::pair<const Target*, std::string>, Tensor> state_values_;
   std::map<std::pair<const Target*, std::string>, int> sample_uses_;
   std::set<std::string> changed_states_;
   // Each `when training`, by its instance and the calls that led there, and how often each function has come to it.
   using WhenKey = std::pair<const Expr*, std::string>;
-  std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
+  std::map<std::pair<WhenKey, int>, WhenSides> when_sides_;
+  int when_round_ = -1;  // >= 0: functions are elaborated for the sides that no other takes
+  int when_depth_ = 0;
   std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
   std::vector<std::pair<Name, ir::ValueId>> reports_;
   std::map<std::pair<const Expr*, ir::SourceLocation>, size_t> fault_numbers_;  // by the use of the body that it is in
+  // Parameters that a `grad` wants a gradient of for each sample, by their full names; where the model is elaborated
+  // with a copy for each sample, what was copied. `once_more_`: such a parameter was found when it was too late.
+  std::set<std::string> for_each_sample_;
+  std::map<std::pair<const Target*, uint32_t>, Tensor> copied_;
+  bool once_more_ = false;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 
