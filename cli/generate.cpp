@@ -24,25 +24,6 @@ namespace {
 
 // The sample index of the counters that choose characters; no batch is that large, and row orders use another.
 constexpr uint32_t kGenerateSample = 0xfffffffe;
-// Rows that a text which is not there is taken to have: enough for every split.
-constexpr int64_t kStandInRows = int64_t{1} << 30;
-
-// The text itself is not needed once its characters are known: where it cannot be read, one without content stands in.
-ir::TableReader without_text(ir::TableReader read, std::vector<std::string> vocabulary) {
-  return [read = std::move(read), vocabulary = std::move(vocabulary)](const ir::TableRequest& request) {
-    ir::Result<std::shared_ptr<const ir::Table>> table = read(request);
-    const bool known = request.kind == "bytes" || (request.kind == "chars" && !vocabulary.empty());
-    if (table || !known || !request.test_files.empty()) return table;
-    ir::Table stand_in;
-    stand_in.name = request.files[0];
-    stand_in.rows = kStandInRows;
-    stand_in.window = request.window;
-    stand_in.columns.push_back({"w", {ir::DType::f32, {request.window}}, {}, {}});
-    if (request.kind == "chars") stand_in.vocabulary = vocabulary;
-    return ir::Result<std::shared_ptr<const ir::Table>>(std::make_shared<const ir::Table>(std::move(stand_in)));
-  };
-}
-
 // "" where the program is a model from idx<V>[T] to f32[T, V] on text.
 std::string why_not_text(const frontend::Program& program) {
   const frontend::Port& out = program.outputs[0];
@@ -165,7 +146,7 @@ int generate(const GenerateWords& words) {
   if (loaded.exit_code != kDone) return loaded.exit_code;
   const ir::Result<std::vector<std::string>> saved = read_vocabulary(words.weights);
   if (!saved) return fail(saved.error());
-  loaded.overrides.read_table = without_text(loaded.overrides.read_table, *saved);
+  loaded.overrides.read_table = predicting_reader(loaded.overrides.read_table, words.weights);
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run, 1, false);
   if (!program) return kFailed;
   if (const std::string problem = why_not_text(*program); !problem.empty()) return fail(problem);

@@ -11,6 +11,7 @@
 #include "cli/numbers.h"
 #include "cli/predictor.h"
 #include "cli/row_file.h"
+#include "cli/saved_data.h"
 #include "runtime/file.h"
 
 namespace gradc::cli {
@@ -117,8 +118,9 @@ int predict_lines(const Loaded& loaded, const Predictor& predictor, bool json) {
 }  // namespace
 
 int predict(const PredictWords& words) {
-  const Loaded loaded = load(words.spec);
+  Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  loaded.overrides.read_table = predicting_reader(loaded.overrides.read_table, words.weights);
   std::optional<frontend::Program> program = elaborate(loaded, words.spec.run, 1, false);
   if (!program) return kFailed;
   ir::Result<Predictor> predictor = Predictor::make(std::move(*program));

@@ -11,20 +11,6 @@ namespace {
 
 constexpr int64_t kMaxSteps = int64_t{1} << 40;
 
-void collect_names(const Expr* expr, std::set<std::string>& names) {
-  if (expr->kind == ExprKind::name) names.insert(expr->text);
-  for (const Expr* operand : expr->operands) collect_names(operand, names);
-  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
-}
-
-bool reduces_rows(const Expr* expr) {
-  if (expr->kind == ExprKind::reduction && expr->indices.size() == 1 && expr->indices[0].name.text == "rows")
-    return true;
-  return std::any_of(expr->operands.begin(), expr->operands.end(), reduces_rows) ||
-         std::any_of(expr->arguments.begin(), expr->arguments.end(),
-                     [](const Argument& argument) { return reduces_rows(argument.value); });
-}
-
 }  // namespace
 
 // `every 2 epochs` in steps.

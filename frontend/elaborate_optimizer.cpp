@@ -319,7 +319,8 @@ void Elaborator::finish() {
   module.items.emplace_back(scalars_.emit(run + ".hyper", settings, train_->location));
   if (data_target_) {
     for (const Column& column : program_.data.columns) {
-      if (columns_used_.count(column.name) > 0) data_target_->result(column.name, column_values_.at(column.name).id);
+      if (column_values_.count(column.name) > 0 && columns_used_.count(column.name) > 0)
+        data_target_->result(column.name, column_values_.at(column.name).id);
     }
     data_target_->argument("key", {ir::DType::i32, {3}}, ir::Role::key, train_->location);
     module.items.emplace_back(data_target_->finish(run + ".data", train_->location));

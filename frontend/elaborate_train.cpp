@@ -14,12 +14,6 @@ namespace {
 constexpr int64_t kMaxBatch = 1 << 20;
 constexpr int64_t kMaxSteps = int64_t{1} << 40;
 
-void collect_names(const Expr* expr, std::set<std::string>& names) {
-  if (expr->kind == ExprKind::name) names.insert(expr->text);
-  for (const Expr* operand : expr->operands) collect_names(operand, names);
-  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
-}
-
 ir::Shape with_batch(int64_t batch, const ir::Shape& sample) {
   ir::Shape shape = sample;
   shape.insert(shape.begin(), batch);
@@ -34,6 +28,12 @@ Tensor whole_tensor(Target& target, ir::ValueId id, size_t rank, bool batched) {
 }
 
 }  // namespace
+
+void collect_names(const Expr* expr, std::set<std::string>& names) {
+  if (expr->kind == ExprKind::name) names.insert(expr->text);
+  for (const Expr* operand : expr->operands) collect_names(operand, names);
+  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
+}
 
 const TrainItem* Elaborator::find_item(std::string_view word) const {
   const auto found = items_.find(std::string(word));
@@ -119,14 +119,8 @@ std::optional<Tensor> Elaborator::stand_in(const TypeExpr& type, const std::stri
 // What the model gives, by its type.
 std::optional<Tensor> Elaborator::stand_in_for_model(Target& target) {
   if (!model_ || !model_->result) return std::nullopt;
-  const Context saved = context_;
-  Scope scope;
-  scope.file = model_->location.file;
-  context_.scope = &scope;
-  context_.target = &target;
-  std::optional<Tensor> out = stand_in(*model_->result, "out", target);
-  context_ = saved;
-  return out;
+  const BodyContext context(context_, model_->location.file, Frame::Kind::layer, &target);
+  return stand_in(*model_->result, "out", target);
 }
 
 // One batch of a column as an argument of `target`. Where `type` is an `idx` and the column holds literal numbers, they
@@ -186,16 +180,7 @@ std::optional<Tensor> Elaborator::elaborate_model(Scope& columns, Target*& targe
 }
 
 std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Target& target, Scope& columns) {
-  const Context saved = context_;
-  Scope scope;
-  scope.file = model.location.file;
-  Frame frame;
-  frame.kind = Frame::Kind::layer;
-  context_.target = &target;
-  context_.scope = &scope;
-  context_.frame = &frame;
-  context_.indices = nullptr;
-  context_.indexed = false;
+  const BodyContext context(context_, model.location.file, Frame::Kind::layer, &target);
   bool good = true;
   if (model.tensors.empty()) {
     error(model.name.location, fmt::format("model `{}` has no inputs", model.name.text));
@@ -249,7 +234,6 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
     out = spread(*out, axes, with_batch(target.batch(), sample), model.location);
   }
   if (out && first_pass_) program_.outputs.push_back({"out", {ir::DType::f32, sample_shape(*out)}});
-  context_ = saved;
   return out;
 }
 

@@ -86,6 +86,29 @@ struct Context {
   const Branch* layer_branch = nullptr;  // where the layer that is being applied stands; its axes are other ones
 };
 
+// A body of its own kind, elaborated from an empty context; the one before is there again at the end.
+class BodyContext {
+ public:
+  BodyContext(Context& context, int32_t file, Frame::Kind kind, Target* target) : context_(context), saved_(context) {
+    scope.file = file;
+    frame.kind = kind;
+    context_ = {};
+    context_.scope = &scope;
+    context_.frame = &frame;
+    context_.target = target;
+  }
+  ~BodyContext() { context_ = saved_; }
+  BodyContext(const BodyContext&) = delete;
+  BodyContext& operator=(const BodyContext&) = delete;
+
+  Scope scope;
+  Frame frame;
+
+ private:
+  Context& context_;
+  Context saved_;
+};
+
 struct Instance {
   const Definition* layer = nullptr;
   std::string path;  // hidden, block_0.linear_1
@@ -134,6 +157,12 @@ struct WhenSides {
 };
 
 bool is_builtin(const std::string& name);
+// mean[rows] e, std[rows] e, ..., and whether one stands in the expression or block.
+bool is_rows_reduction(const Expr* expr);
+bool reduces_rows(const Expr* expr);
+bool reduces_rows(const Block& block);
+// The names that stand in an expression.
+void collect_names(const Expr* expr, std::set<std::string>& names);
 
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
@@ -201,7 +230,7 @@ class Elaborator {
   std::string type_text(const ir::Shape& shape, int64_t limit, ir::DType dtype = ir::DType::f32) const;
   ir::Shape sample_shape(const Tensor& tensor) const;
 
-  // Index equations (elaborate_index.cpp, elaborate_access.cpp)
+  // Index equations (elaborate_index.cpp, elaborate_range.cpp, elaborate_access.cpp)
   Value index_equation(const Statement& statement, const Expr* value);
   bool introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
                  IndexScope& scope);
@@ -252,7 +281,7 @@ class Elaborator {
   bool depends(ir::ValueId value, ir::ValueId on) const;
   std::optional<Tensor> copy_for_each_sample(const Tensor& parameter, ir::SourceLocation location);
 
-  // Layers (elaborate_layer.cpp)
+  // Layers (elaborate_layer.cpp, elaborate_body.cpp, elaborate_parameter.cpp, elaborate_require.cpp)
   Value make_instance(const Definition& layer, const Expr* call_expr);
   Value apply_instance(InstanceRef instance, const std::vector<Value>& arguments, const Expr* at);
   std::optional<Value> static_argument(const Formal& formal, const Expr* value, const std::string& setting_prefix,
@@ -306,16 +335,23 @@ class Elaborator {
   // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)
   void read_train_items(const Definition& train);
   void elaborate_data(const Definition& data);
+  void draw(const Statement& item, const Definition& data, std::vector<ir::TableColumn>* drawn);
+  void formula_column(const Statement& item);
   void elaborate_rows(const Definition& data);
-  // Data from files (elaborate_files.cpp)
+  // Rows that stay (elaborate_files.cpp)
   std::optional<int64_t> fixed_rows(const Definition& data);
   bool split_rows(const Definition& data, int64_t rows, int64_t test_rows, int64_t window);
   void elaborate_files(const Definition& data);
   bool open_table(const Definition& data);
   void window_columns(const Definition& data);
+  // Columns that are made of those of a table (elaborate_columns.cpp)
+  void elaborate_table(const Definition& data);
   void elaborate_columns(const Definition& data, Target& target, bool statistics);
   bool bind_table_columns(const Definition& data, Target& target, Scope& scope);
   std::optional<std::vector<const ir::TableColumn*>> column_range(const Expr* range);
+  bool check_new_column(const Name& name);
+  std::optional<Tensor> column_value(const Value& value, const Expr* expr, ir::SourceLocation location);
+  // mean[rows] e (elaborate_rows.cpp)
   Value rows_reduction(const Expr* expr);
   Value rows_statistic(const Expr* expr);
   // Epochs, metrics (elaborate_metric.cpp)
@@ -413,7 +449,9 @@ class Elaborator {
   Target* update_ = nullptr;
   std::vector<Scope>* optimizer_scopes_ = nullptr;   // one a parameter, while a line of the optimizer is elaborated
   std::map<const Expr*, Value> totals_;              // of that line
+  std::shared_ptr<const ir::Table> table_;           // what the columns of the data are made of
   bool in_columns_ = false, in_statistics_ = false;  // which of the two the data block is elaborated for
+  bool in_draws_ = false;                            // or for what it draws alone
   size_t statistic_count_ = 0;
   int64_t last_batch_rows_ = 0;  // of an epoch, where that batch is not full; 0: all are
 

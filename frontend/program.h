@@ -81,7 +81,8 @@ struct DataSource {
   std::vector<Column> columns;
   std::vector<DataPart> parts;             // train first
   int64_t shuffled = 0;                    // the first so many rows are put into a fixed order before they are split
-  std::shared_ptr<const ir::Table> table;  // of data from files
+  std::shared_ptr<const ir::Table> table;  // of data from files,
+  ir::TableRequest request;                // which the spec asks for so
   int64_t chunk = 0;
   std::vector<Port> statistics;  // results of @RUN.statistics, saved with the weights
   const DataPart* part(const std::string& part_name) const {
