@@ -36,7 +36,7 @@ class Parser {
   ir::Diagnostic& error(const Token& token, std::string message);
   std::string describe(const Token& token) const;
 
-  // Expressions (parse_expression.cpp)
+  // Expressions and types (parse_expression.cpp, parse_primary.cpp, parse_type.cpp)
   const Expr* expression();
   const Expr* conditional();
   const Expr* disjunction();
