@@ -191,7 +191,8 @@ void Elaborator::elaborate_columns(const Definition& data, Target& target, bool 
       int64_t limit = 0;
       if (index) {
         limit = evaluate_integer(item->value->operands[0], "the size of `idx`", 1).value_or(0);
-        if (limit > kMaxLimit) error(item->value->operands[0]->span, fmt::format("`idx` is at most idx<{}>", kMaxLimit));
+        if (limit > kMaxLimit)
+          error(item->value->operands[0]->span, fmt::format("`idx` is at most idx<{}>", kMaxLimit));
         if (limit < 1 || limit > kMaxLimit) continue;
       }
       const Expr* expr = index ? item->value->operands[1] : item->value;

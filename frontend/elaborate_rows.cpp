@@ -14,8 +14,9 @@ bool is_rows_reduction(const Expr* expr) {
 }
 
 bool reduces_rows(const Expr* expr) {
-  return is_rows_reduction(expr) || std::any_of(expr->operands.begin(), expr->operands.end(),
-                                                [](const Expr* operand) { return reduces_rows(operand); }) ||
+  return is_rows_reduction(expr) ||
+         std::any_of(expr->operands.begin(), expr->operands.end(),
+                     [](const Expr* operand) { return reduces_rows(operand); }) ||
          std::any_of(expr->arguments.begin(), expr->arguments.end(),
                      [](const Argument& argument) { return reduces_rows(argument.value); });
 }
