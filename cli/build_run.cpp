@@ -12,6 +12,7 @@
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 #include "runtime/jit_executor.h"
 
 namespace gradc::cli {
@@ -118,7 +119,7 @@ std::vector<std::string> layer_states(const frontend::Program& program) {
   ENSURE(init != nullptr, "no @" + program.run + ".init");
   std::vector<std::string> names;
   for (const ir::FuncResult& result : init->results) {
-    if (runtime::is_layer_state(result.name)) names.push_back(result.name);
+    if (runtime::is_layer_state(result.name) && !ir::is_fault(result.name)) names.push_back(result.name);
   }
   return names;
 }
@@ -147,6 +148,31 @@ ir::Result<runtime::NamedNumbers> predict_scalars(const frontend::Program& progr
   return numbers;
 }
 
+// What formula data with `rows N` draws, as a table of which the columns are made.
+ir::Result<std::shared_ptr<const ir::Table>> draw_table(const frontend::Program& program) {
+  const ir::Func* draw = program.module.find(program.run + ".data");
+  ENSURE(draw != nullptr, "no @" + program.run + ".data");
+  const std::vector<ir::Tensor> arguments(draw->parameter_count, runtime::random_key(program.seed, 0));
+  const ir::Result<std::vector<ir::Tensor>> drawn = ir::evaluate(*draw, arguments);
+  if (!drawn) return drawn.failure();
+  auto table = std::make_shared<ir::Table>();
+  table->name = fmt::format("data `{}`", program.data.name);
+  table->rows = program.data.rows;
+  if (ir::Status status = ir::check_faults(*draw, *drawn, "in the rows of " + table->name); !status) {
+    return status.take_error();
+  }
+  for (size_t k = 0; k < drawn->size(); ++k) {
+    const ir::Tensor& tensor = (*drawn)[k];
+    if (ir::is_fault(draw->results[k].name)) continue;
+    const ir::Shape& shape = tensor.type().shape;
+    table->columns.push_back({draw->results[k].name,
+                              {ir::DType::f32, {shape.begin() + 1, shape.end()}},
+                              {tensor.data<float>(), tensor.data<float>() + tensor.elements()},
+                              {}});
+  }
+  return std::shared_ptr<const ir::Table>(std::move(table));
+}
+
 ir::Result<ResidentData> load_rows(const frontend::Program& program) {
   ResidentData resident;
   const frontend::DataSource& data = program.data;
@@ -162,25 +188,27 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     }
     return resident;
   }
-  if (data.table) {
+  std::shared_ptr<const ir::Table> table = data.table;
+  if (!table && program.module.find(program.run + ".columns") != nullptr) {
+    ir::Result<std::shared_ptr<const ir::Table>> drawn = draw_table(program);
+    if (!drawn) return drawn.take_error();
+    table = *drawn;
+  }
+  if (table) {
     const ir::Func* columns = program.module.find(program.run + ".columns");
     ENSURE(columns != nullptr, "data from files without @" + program.run + ".columns");
     if (const ir::Func* statistics = program.module.find(program.run + ".statistics")) {
       const frontend::DataPart& train = data.parts.front();
       const std::vector<int64_t> rows(order.begin() + train.first, order.begin() + train.first + train.rows);
-      ir::Result<runtime::NamedTensors> computed = runtime::table_statistics(*data.table, *statistics, rows);
+      ir::Result<runtime::NamedTensors> computed = runtime::table_statistics(*table, *statistics, rows);
       if (!computed) return computed.take_error();
       resident.statistics = std::move(*computed);
     }
     std::vector<runtime::ColumnLimit> limits;
     for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
     ir::Result<std::vector<runtime::ResidentColumn>> made =
-        runtime::table_columns(*data.table, *columns, data.chunk, resident.statistics, limits, order);
-    if (!made) {
-      const ir::SourceLocation place = data.columns.front().location;
-      return ir::Error{fmt::format("{}\n  in data `{}`, {}:{}", made.error(), data.name,
-                                   program.module.files[static_cast<size_t>(place.file)], place.line)};
-    }
+        runtime::table_columns(*table, *columns, data.chunk, resident.statistics, limits, order);
+    if (!made) return made.take_error();
     resident.columns = std::move(*made);
     return resident;
   }
@@ -190,6 +218,10 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     ir::Result<std::vector<ir::Tensor>> drawn =
         ir::evaluate(*draw, {draw->parameter_count, runtime::random_key(program.seed, 0)});
     if (!drawn) return drawn.take_error();
+    if (ir::Status status = ir::check_faults(*draw, *drawn, fmt::format("in the rows of data `{}`", data.name));
+        !status) {
+      return status.take_error();
+    }
     for (const frontend::Column& column : data.columns) {
       const ir::Tensor& tensor = (*drawn)[static_cast<size_t>(draw->find_result(column.name) - draw->results.data())];
       values.emplace_back(tensor.data<float>(), tensor.data<float>() + tensor.elements());
@@ -248,7 +280,7 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   });
 
   const ir::Result<ResidentData> resident = load_rows(program);
-  if (!resident) return ir::Error{resident.error()};
+  if (!resident) return resident.failure();
   ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, compiler);
   if (!data) return data.take_error();
   std::vector<runtime::Metric> metrics;

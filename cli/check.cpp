@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/load.h"
+#include "cli/save_path.h"
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "passes/pipeline.h"
@@ -62,11 +63,22 @@ int check(const CheckWords& words) {
   if (loaded.exit_code != kDone) return loaded.exit_code;
   std::vector<std::string> runs = {words.spec.run};
   if (words.spec.run.empty() && !frontend::run_names(*loaded.spec).empty()) runs = frontend::run_names(*loaded.spec);
-  for (size_t k = 0; k < runs.size(); ++k) {
-    const std::optional<frontend::Program> program = elaborate(loaded, runs[k]);
-    if (!program) return kFailed;
-    fmt::print("{}{}: {} on {}, batch {}, {} steps, seed {}\n\n", k > 0 ? "\n" : "", program->run, program->model,
-               program->data.name, program->batch, program->steps, program->seed);
+  // The mistakes of all runs at once; those that they share stand there once.
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  std::vector<std::optional<frontend::Program>> programs;
+  for (const std::string& run : runs) {
+    programs.push_back(frontend::elaborate(*loaded.spec, run, loaded.overrides, diagnostics));
+  }
+  std::fputs(diagnostics.render().c_str(), stderr);
+  if (diagnostics.has_errors()) return kFailed;
+  bool can_save = true;
+  for (const std::optional<frontend::Program>& program : programs) {
+    can_save = (!program->save || save_path(loaded, *program, {})) && can_save;
+  }
+  if (!can_save) return kFailed;
+  for (const std::optional<frontend::Program>& program : programs) {
+    fmt::print("{}{}: {} on {}, batch {}, {} steps, seed {}\n\n", &program == &programs.front() ? "" : "\n",
+               program->run, program->model, program->data.name, program->batch, program->steps, program->seed);
     print_layers(*program);
     print_parameters(*program);
     print_memory(*program);

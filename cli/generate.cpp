@@ -24,25 +24,6 @@ namespace {
 
 // The sample index of the counters that choose characters; no batch is that large, and row orders use another.
 constexpr uint32_t kGenerateSample = 0xfffffffe;
-// Rows that a text which is not there is taken to have: enough for every split.
-constexpr int64_t kStandInRows = int64_t{1} << 30;
-
-// The text itself is not needed once its characters are known: where it cannot be read, one without content stands in.
-ir::TableReader without_text(ir::TableReader read, std::vector<std::string> vocabulary) {
-  return [read = std::move(read), vocabulary = std::move(vocabulary)](const ir::TableRequest& request) {
-    ir::Result<std::shared_ptr<const ir::Table>> table = read(request);
-    const bool known = request.kind == "bytes" || (request.kind == "chars" && !vocabulary.empty());
-    if (table || !known || !request.test_files.empty()) return table;
-    ir::Table stand_in;
-    stand_in.name = request.files[0];
-    stand_in.rows = kStandInRows;
-    stand_in.window = request.window;
-    stand_in.columns.push_back({"w", {ir::DType::f32, {request.window}}, {}, {}});
-    if (request.kind == "chars") stand_in.vocabulary = vocabulary;
-    return ir::Result<std::shared_ptr<const ir::Table>>(std::make_shared<const ir::Table>(std::move(stand_in)));
-  };
-}
-
 // "" where the program is a model from idx<V>[T] to f32[T, V] on text.
 std::string why_not_text(const frontend::Program& program) {
   const frontend::Port& out = program.outputs[0];
@@ -111,7 +92,7 @@ ir::Result<TextModel> TextModel::make(const frontend::Program& program, const Ge
   model.characters_ = program.inputs[0].limit;
   const ir::Result<runtime::HyperTable> hyper = runtime::HyperTable::make(program.module.find(program.run + ".hyper"),
                                                                           settings_of(program), layout, program.seed);
-  if (!hyper) return ir::Error{hyper.error()};
+  if (!hyper) return hyper.failure();
   if (ir::Status status = hyper->fill(0, 1, model.hyper_.data()); !status) return status.take_error();
   return model;
 }
@@ -126,6 +107,9 @@ ir::Result<std::span<const float>> TextModel::logits(const std::vector<float>& n
   buffers.hyper = hyper_.data();
   buffers.results = results_.data();
   if (ir::Status status = run_(buffers, 1); !status) return status.take_error();
+  if (std::optional<ir::Fault> fault = runtime::find_fault(layout_, results_.data())) {
+    return ir::Error{"", std::move(fault)};
+  }
   const runtime::Slot* out = runtime::find_slot(layout_.results, "out");
   ENSURE(out != nullptr, "a prediction without result");
   const auto* rows = reinterpret_cast<const float*>(results_.data() + out->offset);
@@ -143,7 +127,7 @@ ir::Status check_causal(TextModel& model, std::vector<float> numbers, const std:
     numbers.resize(static_cast<size_t>(model.length()),
                    filler == 0 ? 0.0f : static_cast<float>(model.characters() - 1));
     const ir::Result<std::span<const float>> logits = model.logits(numbers, known - 1);
-    if (!logits) return ir::Error{logits.error()};
+    if (!logits) return logits.failure();
     found[filler].assign(logits->begin(), logits->end());
   }
   if (std::memcmp(found[0].data(), found[1].data(), found[0].size() * sizeof(float)) == 0) return ir::success();
@@ -162,7 +146,7 @@ int generate(const GenerateWords& words) {
   if (loaded.exit_code != kDone) return loaded.exit_code;
   const ir::Result<std::vector<std::string>> saved = read_vocabulary(words.weights);
   if (!saved) return fail(saved.error());
-  loaded.overrides.read_table = without_text(loaded.overrides.read_table, *saved);
+  loaded.overrides.read_table = predicting_reader(loaded.overrides.read_table, words.weights);
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run, 1, false);
   if (!program) return kFailed;
   if (const std::string problem = why_not_text(*program); !problem.empty()) return fail(problem);
@@ -173,7 +157,9 @@ int generate(const GenerateWords& words) {
   ir::Result<TextModel> model = TextModel::make(*program, words);
   if (!model) return fail(model.error());
   const int64_t context = model->length();
-  if (ir::Status status = check_causal(*model, *numbers, program->model); !status) return fail(status.error());
+  if (ir::Status status = check_causal(*model, *numbers, program->model); !status) {
+    return fail(status.failure(), loaded, *program);
+  }
 
   std::fwrite(words.prompt.data(), 1, words.prompt.size(), stdout);
   const runtime::Choice choice{words.temperature, words.most_likely.value_or(0)};
@@ -182,7 +168,7 @@ int generate(const GenerateWords& words) {
     const int64_t place = std::ssize(window) - 1;
     window.resize(static_cast<size_t>(context), 0);
     const ir::Result<std::span<const float>> logits = model->logits(window, place);
-    if (!logits) return fail(logits.error());
+    if (!logits) return fail(logits.failure(), loaded, *program);
     const float uniform =
         ir::random_f32(static_cast<uint32_t>(program->seed), static_cast<uint32_t>(program->seed >> 32), 0, 0,
                        kGenerateSample, static_cast<uint32_t>(written));

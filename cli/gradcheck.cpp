@@ -8,6 +8,7 @@
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 #include "passes/gradient_check.h"
 #include "passes/pipeline.h"
 #include "runtime/state.h"
@@ -24,6 +25,7 @@ ir::Status append_results(const ir::Func& func, const std::vector<ir::Tensor>& a
                           std::vector<NamedTensor>& values) {
   ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments);
   if (!results) return results.take_error();
+  if (ir::Status status = ir::check_faults(func, *results, "at the first step"); !status) return status;
   for (size_t k = 0; k < results->size(); ++k) values.push_back({func.results[k].name, std::move((*results)[k])});
   return ir::success();
 }
@@ -60,11 +62,11 @@ ir::Result<std::vector<ir::Tensor>> loss_arguments(const frontend::Program& prog
     if (ir::Status status = append_results(*func, arguments, values); !status) return status.take_error();
   }
   const ir::Result<runtime::NamedNumbers> scalars = predict_scalars(program);
-  if (!scalars) return ir::Error{scalars.error()};
+  if (!scalars) return scalars.failure();
   for (const auto& [name, number] : *scalars) values.push_back({name, ir::Tensor::scalar(number, ir::DType::f32)});
 
   const ir::Result<ResidentData> data = load_rows(program);
-  if (!data) return ir::Error{data.error()};
+  if (!data) return data.failure();
 
   std::vector<ir::Tensor> arguments;
   for (size_t k = 0; k < loss.parameter_count; ++k) {
@@ -97,7 +99,13 @@ int gradcheck(const GradcheckWords& words) {
   const ir::Func* gradient = module.find(program->run + ".gradient");
   ENSURE(loss != nullptr && gradient != nullptr, "no @" + program->run + ".loss or .gradient");
   const ir::Result<std::vector<ir::Tensor>> arguments = loss_arguments(*program, *loss);
-  if (!arguments) return fail(arguments.error());
+  if (!arguments) return fail(arguments.failure(), loaded, *program);
+  const bool checks = std::any_of(loss->results.begin(), loss->results.end(),
+                                  [](const ir::FuncResult& result) { return ir::is_fault(result.name); });
+  std::vector<NamedTensor> results;
+  if (ir::Status status = checks ? append_results(*loss, *arguments, results) : ir::success(); !status) {
+    return fail(status.failure(), loaded, *program);
+  }
   std::vector<std::string> wrt;
   for (const frontend::Port& parameter : program->parameters) wrt.push_back(parameter.name);
   const ir::Result<std::vector<passes::GradientCheckRow>> rows =

@@ -5,6 +5,9 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/numbers.h"
+#include "ir/ensure.h"
+#include "ir/fault.h"
 #include "runtime/file.h"
 
 namespace gradc::cli {
@@ -51,6 +54,36 @@ int fail(const std::string& message) {
   return kFailed;
 }
 
+int fail_at(ir::SourceLocation place, const std::string& message, const Loaded& loaded) {
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  diagnostics.error(place, message);
+  print_diagnostics(diagnostics);
+  return kFailed;
+}
+
+int fail(const ir::Error& error, const Loaded& loaded, const frontend::Program& program) {
+  if (!error.fault) return fail(error.message);
+  ir::Diagnostic diagnostic;
+  if (ir::is_fault(error.fault->result)) {
+    const frontend::FaultPlace& place = program.faults[ir::fault_number(error.fault->result)];
+    diagnostic = place.diagnostic;
+    if (place.shows_value) diagnostic.message = fmt::format("{} is {}", plain(error.fault->value), diagnostic.message);
+    if (!error.message.empty()) diagnostic.note(error.message);
+  } else {  // of a column
+    const std::vector<frontend::Column>& columns = program.data.columns;
+    const auto column = std::find_if(columns.begin(), columns.end(), [&](const frontend::Column& candidate) {
+      return candidate.name == error.fault->result;
+    });
+    ENSURE(column != columns.end(), "no column " + error.fault->result);
+    diagnostic.message = error.message;
+    diagnostic.location = column->values_location;
+  }
+  ir::Diagnostics diagnostics(loaded.spec->sources);
+  diagnostics.add(std::move(diagnostic));
+  print_diagnostics(diagnostics);
+  return kFailed;
+}
+
 int fail_usage(const std::string& message) {
   std::fflush(stdout);
   fmt::print(stderr, "gradc: {}\n", message);
@@ -90,6 +123,7 @@ std::optional<frontend::Program> elaborate(const Loaded& loaded, const std::stri
                                            bool warnings) {
   frontend::Overrides overrides = loaded.overrides;
   overrides.batch = batch;
+  overrides.interpreted = overrides.interpreted || batch.has_value();  // single predictions, gradient checks
   ir::Diagnostics diagnostics(loaded.spec->sources);
   std::optional<frontend::Program> program = frontend::elaborate(*loaded.spec, run, overrides, diagnostics);
   if (diagnostics.has_errors() || (warnings && !diagnostics.empty())) print_diagnostics(diagnostics);

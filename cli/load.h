@@ -16,6 +16,11 @@ namespace gradc::cli {
 // "gradc: error: ..." on standard error; returns kFailed.
 int fail(const std::string& message);
 int fail_usage(const std::string& message);
+struct Loaded;
+// "spec.grad:3:7: error: ..." with the line and a caret.
+int fail_at(ir::SourceLocation place, const std::string& message, const Loaded& loaded);
+// The same; where a value of the program was wrong, the error stands at its place in the spec.
+int fail(const ir::Error& error, const Loaded& loaded, const frontend::Program& program);
 
 struct Loaded {
   int exit_code = kDone;  // not kDone: it could not be loaded, and why has been printed

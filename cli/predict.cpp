@@ -11,6 +11,7 @@
 #include "cli/numbers.h"
 #include "cli/predictor.h"
 #include "cli/row_file.h"
+#include "cli/saved_data.h"
 #include "runtime/file.h"
 
 namespace gradc::cli {
@@ -51,18 +52,19 @@ ir::Result<std::vector<float>> parse_row(const Predictor& predictor, const std::
   return row;
 }
 
-ir::Status print_answer(const ir::Result<std::vector<runtime::NamedRow>>& outputs, bool json) {
-  if (!outputs) return ir::Error{outputs.error()};
+int print_answer(const ir::Result<std::vector<runtime::NamedRow>>& outputs, const Loaded& loaded,
+                 const Predictor& predictor, bool json) {
+  if (!outputs) return fail(outputs.failure(), loaded, predictor.program());
   if (!json) {
     fmt::print("{}\n", describe(*outputs, SIZE_MAX));
-    return ir::success();
+    return kDone;
   }
   std::string text;
   for (const runtime::NamedRow& output : *outputs) {
     text += (text.empty() ? "" : ",") + json_string(output.name) + ":" + json_list(output.elements);
   }
   fmt::print("{{{}}}\n", text);
-  return ir::success();
+  return kDone;
 }
 
 // Numbers separated by spaces or commas.
@@ -80,7 +82,7 @@ std::vector<std::string> split_row(std::string_view line) {
 }
 
 // Row by row as they come; what was printed for the rows before a faulty one stays.
-int predict_lines(const Predictor& predictor, bool json) {
+int predict_lines(const Loaded& loaded, const Predictor& predictor, bool json) {
   const size_t longest = kBytesANumber * (predictor.input_count() + 1);
   std::string pending;
   std::array<char, 65536> buffer;
@@ -104,7 +106,7 @@ int predict_lines(const Predictor& predictor, bool json) {
                                                ? ir::Result<std::vector<float>>(ir::Error{"the row is too long"})
                                                : parse_row(predictor, words);
       if (!row) return fail(fmt::format("standard input:{}: {}", line_number, row.error()));
-      if (ir::Status status = print_answer(predictor.answer(*row), json); !status) return fail(status.error());
+      if (const int code = print_answer(predictor.answer(*row), loaded, predictor, json); code != kDone) return code;
     }
     pending.erase(0, begin);
     if (pending.size() > longest) return fail(fmt::format("standard input:{}: the row is too long", line_number + 1));
@@ -116,8 +118,9 @@ int predict_lines(const Predictor& predictor, bool json) {
 }  // namespace
 
 int predict(const PredictWords& words) {
-  const Loaded loaded = load(words.spec);
+  Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  loaded.overrides.read_table = predicting_reader(loaded.overrides.read_table, words.weights);
   std::optional<frontend::Program> program = elaborate(loaded, words.spec.run, 1, false);
   if (!program) return kFailed;
   ir::Result<Predictor> predictor = Predictor::make(std::move(*program));
@@ -126,18 +129,18 @@ int predict(const PredictWords& words) {
   if (!words.rows.empty()) {
     if (!words.numbers.empty()) return fail_usage("numbers and --rows cannot be given together");
     const auto rows = read_rows(predictor->program(), words.rows, words.weights);
-    if (!rows) return fail(rows.error());
+    if (!rows) return fail(rows.failure(), loaded, predictor->program());
     for (const std::vector<runtime::NamedRow>& inputs : *rows) {
-      if (ir::Status status = print_answer(predictor->answer(inputs), words.json); !status) return fail(status.error());
+      const int code = print_answer(predictor->answer(inputs), loaded, *predictor, words.json);
+      if (code != kDone) return code;
     }
     return kDone;
   }
-  if (words.numbers == std::vector<std::string>{"-"}) return predict_lines(*predictor, words.json);
+  if (words.numbers == std::vector<std::string>{"-"}) return predict_lines(loaded, *predictor, words.json);
 
   ir::Result<std::vector<float>> row = parse_row(*predictor, words.numbers);
   if (!row) return fail_usage(row.error());
-  if (ir::Status status = print_answer(predictor->answer(*row), words.json); !status) return fail(status.error());
-  return kDone;
+  return print_answer(predictor->answer(*row), loaded, *predictor, words.json);
 }
 
 }  // namespace gradc::cli

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cli/saved_data.h"
+#include "ir/fault.h"
 #include "runtime/file.h"
 #include "runtime/read_table.h"
 
@@ -24,6 +25,19 @@ std::vector<bool> needed_arguments(const ir::Func& func, const std::vector<front
   return live;
 }
 
+// The function without the faults of what the inputs do not depend on.
+ir::Func without_other_faults(ir::Func func, const std::vector<bool>& needed) {
+  std::vector<bool> other(func.size(), false);
+  for (size_t k = 0; k < func.size(); ++k) {
+    const ir::Value& value = func.values[k];
+    other[k] = k < func.parameter_count && value.role == ir::Role::data && !needed[k];
+    for (const ir::ValueId operand : value.operands) other[k] = other[k] || other[operand.index];
+  }
+  std::erase_if(func.results,
+                [&](const ir::FuncResult& result) { return ir::is_fault(result.name) && other[result.value.index]; });
+  return func;
+}
+
 }  // namespace
 
 ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend::Program& program,
@@ -39,7 +53,7 @@ ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend
     }
   }
   const ir::Result<std::string> text = runtime::read_text_file(path, int64_t{1} << 30);
-  if (!text) return ir::Error{text.error()};
+  if (!text) return text.failure();
   ir::Result<ir::Table> table = runtime::parse_csv(path, *text);
   if (!table) return table.take_error();
   // What the inputs do not depend on (the target, above all) may be missing.
@@ -62,14 +76,14 @@ ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend
     column->values.assign(static_cast<size_t>(table->rows), 0.0f);
   }
   const ir::Result<runtime::NamedTensors> statistics = read_statistics(program, weights);
-  if (!statistics) return ir::Error{statistics.error()};
+  if (!statistics) return statistics.failure();
   std::vector<runtime::ColumnLimit> limits;
-  for (const frontend::Port& input : program.inputs) limits.push_back({input.name, 0});
+  for (const frontend::Port& input : program.inputs) limits.push_back({input.name, input.limit});
   std::vector<int64_t> order(static_cast<size_t>(table->rows));
   std::iota(order.begin(), order.end(), int64_t{0});
-  const ir::Result<std::vector<runtime::ResidentColumn>> columns =
-      runtime::table_columns(*table, *func, program.data.chunk, *statistics, limits, order);
-  if (!columns) return ir::Error{columns.error()};
+  const ir::Result<std::vector<runtime::ResidentColumn>> columns = runtime::table_columns(
+      *table, without_other_faults(*func, needed), program.data.chunk, *statistics, limits, order);
+  if (!columns) return columns.failure();
   std::vector<std::vector<runtime::NamedRow>> rows(order.size());
   for (size_t row = 0; row < rows.size(); ++row) {
     for (const runtime::ResidentColumn& column : *columns) {

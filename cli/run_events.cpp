@@ -1,5 +1,7 @@
 #include "cli/run_events.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace gradc::cli {
@@ -38,7 +40,7 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
     uint64_t next = steps;
     for (const uint64_t interval : intervals) next = std::min(next, (done / interval + 1) * interval);
     const ir::Result<runtime::TrainingOutcome> outcome = runtime::train(run.training, next, own);
-    if (!outcome) return ir::Error{outcome.error()};
+    if (!outcome) return outcome.failure();
     total.seconds += outcome->seconds;
     total.steps = outcome->steps;
     total.stopped = outcome->stopped;
@@ -55,7 +57,12 @@ ir::Result<runtime::TrainingOutcome> train_with_events(const frontend::Program& 
     for (size_t k = 0; k < program.metrics.size(); ++k) {
       if (next == 0 || (!last && next % static_cast<uint64_t>(program.metrics[k].every) != 0)) continue;
       const ir::Result<float> value = run.metrics[k].evaluate(run.training.state);
-      if (!value) return ir::Error{value.error()};
+      if (!value && value.failure().fault) {
+        return ir::Error{fmt::format("in `{}` on {}.{}, measured after step {}; the training ends here",
+                                     program.metrics[k].name, program.data.name, program.metrics[k].part, next),
+                         value.failure().fault};
+      }
+      if (!value) return value.failure();
       events.measured(program.metrics[k], next, *value);
     }
     if (program.save_every > 0 && next < steps && next % static_cast<uint64_t>(program.save_every) == 0) {

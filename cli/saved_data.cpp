@@ -12,7 +12,12 @@ namespace gradc::cli {
 namespace {
 
 constexpr const char* kStatistics = "gradc.statistics";
+constexpr const char* kTable = "gradc.table";
 constexpr const char* kVocabulary = "gradc.vocabulary";
+// Rows that a text which is not there is taken to have: enough for every split.
+constexpr int64_t kStandInRows = int64_t{1} << 30;
+// The first row of a csv file stands below the names.
+constexpr int64_t kFirstCsvLine = 2;
 constexpr size_t kMostShown = 20;
 
 // Those of `some` that are not among `others`; both sorted.
@@ -25,6 +30,52 @@ std::string only_among(const std::vector<std::string>& some, const std::vector<s
   }
   if (only.size() > kMostShown) text += fmt::format(" and {} more", only.size() - kMostShown);
   return text.empty() ? "nothing" : text;
+}
+
+std::string table_text(const frontend::DataSource& data) {
+  nlohmann::ordered_json columns = nlohmann::ordered_json::object();
+  for (const ir::TableColumn& column : data.table->columns) columns[column.name] = column.type.shape;
+  return nlohmann::ordered_json{
+      {"kind", data.request.kind}, {"files", data.request.files},        {"test_files", data.request.test_files},
+      {"rows", data.table->rows},  {"test_rows", data.table->test_rows}, {"columns", columns}}
+      .dump();
+}
+
+// The table without rows; null where the text does not describe what the request asks for.
+std::shared_ptr<const ir::Table> read_table_text(const std::string& text, const ir::TableRequest& request) {
+  const auto stored = nlohmann::ordered_json::parse(text, nullptr, false);
+  const auto count = [&](const char* name) {
+    const bool good = stored.contains(name) && stored[name].is_number_integer();
+    return good ? stored[name].get<int64_t>() : int64_t{-1};
+  };
+  const auto is = [&](const char* name, const nlohmann::ordered_json& expected) {
+    return stored.contains(name) && stored[name] == expected;
+  };
+  if (!stored.is_object() || !is("kind", request.kind) || !is("files", request.files) ||
+      !is("test_files", request.test_files) || !stored.contains("columns") || !stored["columns"].is_object()) {
+    return nullptr;
+  }
+  auto table = std::make_shared<ir::Table>();
+  table->name = request.files[0];
+  if (!request.test_files.empty()) table->test_name = request.test_files[0];
+  table->rows = count("rows");
+  table->test_rows = count("test_rows");
+  if (table->rows < 1 || table->rows > ir::kMaxElements || table->test_rows < 0 || table->test_rows >= table->rows) {
+    return nullptr;
+  }
+  if (request.kind == "csv") table->first_line = kFirstCsvLine;
+  for (const auto& [name, extents] : stored["columns"].items()) {
+    if (!extents.is_array() || extents.size() > ir::kMaxRank) return nullptr;
+    ir::Shape shape;
+    for (const auto& extent : extents) {
+      if (!extent.is_number_integer()) return nullptr;
+      shape.push_back(extent.get<int64_t>());
+      if (shape.back() < 1) return nullptr;
+    }
+    if (!ir::checked_element_count(shape)) return nullptr;
+    table->columns.push_back({name, {ir::DType::f32, shape}, {}, {}});
+  }
+  return table;
 }
 
 }  // namespace
@@ -42,6 +93,7 @@ runtime::Metadata data_metadata(const frontend::Program& program, const runtime:
     }
     metadata[kStatistics] = text + "}";
   }
+  if (program.data.table && program.data.table->window == 0) metadata[kTable] = table_text(program.data);
   if (program.data.table && !program.data.table->vocabulary.empty()) {
     metadata[kVocabulary] = nlohmann::json(program.data.table->vocabulary).dump();
   }
@@ -52,7 +104,7 @@ ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& progr
   runtime::NamedTensors statistics;
   if (program.data.statistics.empty()) return statistics;
   const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
-  if (!reader) return ir::Error{reader.error()};
+  if (!reader) return reader.failure();
   const auto text = reader->metadata().find(kStatistics);
   const nlohmann::json stored =
       text == reader->metadata().end() ? nlohmann::json() : nlohmann::json::parse(text->second, nullptr, false);
@@ -77,9 +129,34 @@ ir::Result<runtime::NamedTensors> read_statistics(const frontend::Program& progr
   return statistics;
 }
 
+ir::TableReader predicting_reader(ir::TableReader read, const std::string& weights) {
+  runtime::Metadata metadata;
+  std::vector<std::string> vocabulary;
+  // What is wrong with the weights is said where they are loaded.
+  if (const auto reader = runtime::SafetensorsReader::open(weights)) metadata = reader->metadata();
+  if (auto saved = read_vocabulary(weights)) vocabulary = std::move(*saved);
+  return [read = std::move(read), metadata, vocabulary](const ir::TableRequest& request) {
+    if (const auto text = metadata.find(kTable); text != metadata.end()) {
+      if (auto table = read_table_text(text->second, request)) {
+        return ir::Result<std::shared_ptr<const ir::Table>>(std::move(table));
+      }
+    }
+    ir::Result<std::shared_ptr<const ir::Table>> table = read(request);
+    const bool known = request.kind == "bytes" || (request.kind == "chars" && !vocabulary.empty());
+    if (table || !known || !request.test_files.empty()) return table;
+    ir::Table stand_in;
+    stand_in.name = request.files[0];
+    stand_in.rows = kStandInRows;
+    stand_in.window = request.window;
+    stand_in.columns.push_back({"w", {ir::DType::f32, {request.window}}, {}, {}});
+    if (request.kind == "chars") stand_in.vocabulary = vocabulary;
+    return ir::Result<std::shared_ptr<const ir::Table>>(std::make_shared<const ir::Table>(std::move(stand_in)));
+  };
+}
+
 ir::Result<std::vector<std::string>> read_vocabulary(const std::string& weights) {
   const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(weights);
-  if (!reader) return ir::Error{reader.error()};
+  if (!reader) return reader.failure();
   std::vector<std::string> vocabulary;
   const auto text = reader->metadata().find(kVocabulary);
   if (text == reader->metadata().end()) return vocabulary;
@@ -99,7 +176,7 @@ ir::Result<std::vector<std::string>> read_vocabulary(const std::string& weights)
 ir::Status check_vocabulary(const frontend::Program& program, const std::string& weights) {
   if (!program.data.table || program.data.table->vocabulary.empty()) return ir::success();
   const ir::Result<std::vector<std::string>> saved = read_vocabulary(weights);
-  if (!saved) return ir::Error{saved.error()};
+  if (!saved) return saved.failure();
   const std::vector<std::string>& own = program.data.table->vocabulary;
   if (saved->empty() || *saved == own) return ir::success();
   return ir::Error{fmt::format(

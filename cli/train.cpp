@@ -4,8 +4,6 @@
 #include <cmath>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
 
 #include "cli/build_run.h"
 #include "cli/load.h"
@@ -14,6 +12,7 @@
 #include "cli/predictor.h"
 #include "cli/run_events.h"
 #include "cli/run_passes.h"
+#include "cli/save_path.h"
 #include "cli/saved_data.h"
 #include "runtime/file.h"
 #include "runtime/interrupt.h"
@@ -22,29 +21,6 @@
 
 namespace gradc::cli {
 namespace {
-
-// Where the weights go: the command line may name any file. A spec comes from elsewhere: it may name a safetensors file
-// below the current folder, and there is no other file in its place.
-ir::Result<std::string> save_path(const frontend::Program& program, const TrainWords& words) {
-  if (words.save) return *words.save;
-  const std::string name = program.save ? *program.save : program.run + ".safetensors";
-  const std::filesystem::path path(name);
-  bool leaves = path.is_absolute();
-  for (const std::filesystem::path& part : path) leaves |= part == "..";
-  const auto refuse = [&](std::string_view why) {
-    return ir::Error{
-        fmt::format("the spec saves to {}, {}; choose a file with --save", runtime::quote_name(name), why)};
-  };
-  if (leaves) return refuse("outside of the current folder");
-  if (path.extension() != ".safetensors") return refuse("which is no name of a .safetensors file");
-  std::error_code error;
-  if (std::filesystem::is_symlink(path, error)) return refuse("which is a link to another file");
-  if (std::filesystem::is_regular_file(path, error) && std::filesystem::file_size(path, error) > 0 &&
-      !runtime::SafetensorsReader::open(name)) {
-    return refuse("where there is a file that holds no weights");
-  }
-  return name;
-}
 
 int64_t parameter_count(const frontend::Program& program) {
   int64_t count = 0;
@@ -140,19 +116,23 @@ std::string call_text(const frontend::Program& program, const frontend::Example&
   return text + ")";
 }
 
-ir::Status print_examples(const Loaded& loaded, const frontend::Program& program, const runtime::State& state,
-                          bool json) {
-  if (program.examples.empty()) return ir::success();
+int print_examples(const Loaded& loaded, const frontend::Program& program, const runtime::State& state, bool json,
+                   const std::string& saved) {
+  if (program.examples.empty()) return kDone;
   std::optional<frontend::Program> single = elaborate(loaded, program.run, 1, false);
-  if (!single) return ir::Error{"the spec cannot be used with a batch of 1"};
+  if (!single) return fail("the spec cannot be used with a batch of 1");
   ir::Result<Predictor> predictor = Predictor::make(std::move(*single));
-  if (!predictor) return predictor.take_error();
+  if (!predictor) return fail(predictor.error());
   predictor->copy_weights(state);
   for (const frontend::Example& example : program.examples) {
     std::vector<runtime::NamedRow> inputs;
     for (const auto& [name, numbers] : example.inputs) inputs.push_back({name, numbers});
     ir::Result<std::vector<runtime::NamedRow>> outputs = predictor->answer(inputs);
-    if (!outputs) return outputs.take_error();
+    if (!outputs) {
+      ir::Error error = outputs.failure();
+      if (error.fault) error.message = fmt::format("in an example; the weights are saved in {}", saved);
+      return fail(error, loaded, predictor->program());
+    }
     if (!json) {
       print("{} = {}\n", call_text(program, example), describe(*outputs));
       continue;
@@ -175,7 +155,7 @@ ir::Status print_examples(const Loaded& loaded, const frontend::Program& program
           "\n",
           inputs_text, outputs_text);
   }
-  return ir::success();
+  return kDone;
 }
 
 }  // namespace
@@ -187,16 +167,16 @@ int train(const TrainWords& words) {
     return fail_usage(options.error());
   }
   PhaseClock clock(words.passes);
-  const Loaded loaded = load(words.spec);
+  Loaded loaded = load(words.spec);
   if (loaded.exit_code != kDone) return loaded.exit_code;
+  loaded.overrides.interpreted = words.interpret;
   clock.lap("parse");
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
   clock.lap("elaborate");
-  const ir::Result<std::string> path = save_path(*program, words);
-  if (!path) return fail(path.error());
   // Said now rather than after hours of training.
-  if (ir::Status status = runtime::check_writable(*path); !status) return fail(status.error());
+  const std::optional<std::string> path = save_path(loaded, *program, words.save);
+  if (!path) return kFailed;
   if (words.weights) {
     const ir::Result<runtime::SafetensorsReader> reader = runtime::SafetensorsReader::open(*words.weights);
     if (!reader) return fail(reader.error());
@@ -209,7 +189,7 @@ int train(const TrainWords& words) {
     std::fflush(stdout);
   }
   ir::Result<BuiltRun> built = build_run(*program, words);
-  if (!built) return fail(built.error());
+  if (!built) return fail(built.failure(), loaded, *program);
   runtime::Training& training = built->training;
   if (words.weights) {
     ir::Status status = runtime::load_weights(training.state, *words.weights, program->model);
@@ -244,7 +224,7 @@ int train(const TrainWords& words) {
   bool converged = false;
   const ir::Result<runtime::TrainingOutcome> outcome = train_with_events(*program, *built, observer, events, converged);
   report.clear();
-  if (!outcome) return fail(outcome.error());
+  if (!outcome) return fail(outcome.failure(), loaded, *program);
 
   if (!words.json) {
     print("{}{} steps in {:.3f} s, final loss {:.4g}",
@@ -256,9 +236,8 @@ int train(const TrainWords& words) {
     print("\n");
   }
   if (ir::Status status = save(outcome->steps); !status) return fail(status.error());
-  if (ir::Status status = print_examples(loaded, *program, training.state, words.json); !status) {
-    return fail(status.error());
-  }
+  const int code = print_examples(loaded, *program, training.state, words.json, *path);
+  if (code != kDone) return code;
   if (words.json) {
     print(R"({{"event":"done","steps":{},"loss":{}{},"seconds":{:.6f},"compile_ms":{:.3f},"saved":{}}})"
           "\n",

@@ -87,7 +87,19 @@ struct Formal {
   const Expr* default_value = nullptr;  // may be null
 };
 
-enum class StatementKind : uint8_t { let, sample, param, state, assign, rebind, repeat, constant, expression, report };
+enum class StatementKind : uint8_t {
+  let,
+  sample,
+  param,
+  state,
+  assign,
+  rebind,
+  repeat,
+  constant,
+  expression,
+  report,
+  require
+};
 
 struct Statement {
   StatementKind kind = StatementKind::expression;
@@ -96,8 +108,9 @@ struct Statement {
   bool indexed = false;     // let y[...] = ...
   std::vector<Index> indices;
   const TypeExpr* type = nullptr;
-  const Expr* value = nullptr;  // right side, count of a repeat, distribution of a sample
+  const Expr* value = nullptr;  // right side, count of a repeat, distribution of a sample, what is required
   const Block* body = nullptr;  // of a repeat
+  Name text;                    // of a require: what is said where it does not hold
 };
 
 struct Block {

@@ -36,27 +36,31 @@ bool Elaborator::is_library(ir::SourceLocation location) const {
   return location.valid() && spec_.files[static_cast<size_t>(location.file)].library;
 }
 
-// A mistake. One that shows inside the library is the fault of the call that led there: the headline stands at the
-// call.
-ir::Diagnostic& Elaborator::error(ir::SourceLocation location, std::string message) {
-  if (exhausted_) {
-    unheard_ = {};
-    return unheard_;
-  }
+// One that shows inside the library is the fault of the call that led there: the headline stands at the call.
+ir::Diagnostic Elaborator::diagnostic_at(ir::SourceLocation location, std::string message) const {
+  ir::Diagnostic diagnostic{ir::Severity::error, std::move(message), location, {}, {}, {}};
   if (is_library(location)) {
     for (auto call = calls_.rbegin(); call != calls_.rend(); ++call) {
       if (is_library(call->site)) continue;
-      return diagnostics_.error(call->site, std::move(message))
-          .label(call->site, fmt::format("in this use of `{}`", call->definition->name.text));
+      diagnostic.location = call->site;
+      return diagnostic.label(call->site, fmt::format("in this use of `{}`", call->definition->name.text));
     }
   }
-  ir::Diagnostic& diagnostic = diagnostics_.error(location, std::move(message));
   if (!calls_.empty() && calls_.back().site.valid() && calls_.back().site != location) {
     const Call& call = calls_.back();
     diagnostic.note(fmt::format("in the use of `{}` at {}:{}:{}", call.definition->name.text,
                                 spec_.sources.file(call.site.file).name, call.site.line, call.site.column));
   }
   return diagnostic;
+}
+
+// A mistake.
+ir::Diagnostic& Elaborator::error(ir::SourceLocation location, std::string message) {
+  if (exhausted_) {
+    unheard_ = {};
+    return unheard_;
+  }
+  return diagnostics_.add(diagnostic_at(location, std::move(message)));
 }
 
 // Counts one step of work; false when the limit is reached, which is reported once.
@@ -188,38 +192,38 @@ std::optional<Program> Elaborator::run(const std::string& run_name) {
   for (const Definition* definition : definitions) {
     if (definition->kind == DefinitionKind::constant) constant_value(definition);
   }
-  if (!read_train_items(*train_)) return std::nullopt;
-
-  const Definition* model = spec_.find(spec_.main, NameSpace::value, train_->model.text);
-  if (!model || model->kind != DefinitionKind::model) {
-    auto& message = error(train_->model.location, model ? fmt::format("`{}` is a {}, not a model", train_->model.text,
-                                                                      definition_word(model->kind))
-                                                        : fmt::format("unknown model `{}`", train_->model.text));
+  // A mistake in one part does not hide those of the others: what is unknown then is silent where it is used.
+  read_train_items(*train_);
+  model_ = spec_.find(spec_.main, NameSpace::value, train_->model.text);
+  if (!model_ || model_->kind != DefinitionKind::model) {
+    auto& message = error(train_->model.location, model_ ? fmt::format("`{}` is a {}, not a model", train_->model.text,
+                                                                       definition_word(model_->kind))
+                                                         : fmt::format("unknown model `{}`", train_->model.text));
     suggest(message, train_->model.text, model_names(spec_));
-    model = nullptr;
+    model_ = nullptr;
   }
-  const Definition* data = spec_.find(spec_.main, NameSpace::data, train_->data.text);
-  if (!data) {
+  data_ = spec_.find(spec_.main, NameSpace::data, train_->data.text);
+  if (!data_) {
     auto& message = error(train_->data.location, fmt::format("unknown data `{}`", train_->data.text));
     suggest(message, train_->data.text, spec_.names(spec_.main, NameSpace::data));
   }
-  if (!model || !data) return std::nullopt;
-  program_.model = model->name.text;
-
+  if (model_) program_.model = model_->name.text;
   const size_t before_data = diagnostics_.error_count();
-  if (!data->source.text.empty()) {
-    elaborate_files(*data);
-  } else if (data->literal_rows) {
-    elaborate_rows(*data);
+  if (!data_) {
+    data_broken_ = true;
+  } else if (!data_->source.text.empty()) {
+    elaborate_files(*data_);
+  } else if (data_->literal_rows) {
+    elaborate_rows(*data_);
   } else {
-    elaborate_data(*data);
+    elaborate_data(*data_);
   }
-  if (diagnostics_.error_count() != before_data) return std::nullopt;
+  data_broken_ = data_broken_ || diagnostics_.error_count() != before_data;
   read_schedule(*train_);
-  if (diagnostics_.error_count() != before_data) return std::nullopt;
-  elaborate_loss(*train_, *model);
-  if (!diagnostics_.has_errors()) elaborate_optimizer();
-  if (!diagnostics_.has_errors()) elaborate_metrics(*train_, *model);
+  elaborate_loss(*train_);
+  if (!data_broken_ && !model_broken_ && !loss_broken_ && !overrides_.batch) elaborate_other_sides();
+  elaborate_optimizer();
+  elaborate_metrics(*train_);
   elaborate_examples(*train_);
   for (const auto& [name, value] : set_) {
     if (set_used_.count(name) > 0 || diagnostics_.has_errors()) continue;

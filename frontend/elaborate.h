@@ -27,6 +27,7 @@ struct Overrides {
   std::optional<int64_t> steps;
   std::optional<uint64_t> seed;
   ir::TableReader read_table;  // not set: data from files is an error
+  bool interpreted = false;    // the program is run by the interpreter, which looks for more that can be wrong
 };
 
 struct ElaborateLimits {

@@ -11,11 +11,13 @@ using ir::ValueId;
 
 namespace {
 constexpr const char* kLiveRows = "batch.live";
-constexpr size_t kLargestDivisor = 64;  // values in the computation of one that is looked into
+// What is computed while compiling is at most so large.
+constexpr size_t kMostValues = 64;
+constexpr int64_t kMostElements = 1 << 16;
 }  // namespace
 
-// Whether the function being built sees such batches; @RUN.predict does not.
-bool Elaborator::has_dead_samples() const { return last_batch_rows_ > 0 && context_.target != predict_target_; }
+// Whether the function being built sees such batches; @RUN.predict, which comes first, does not.
+bool Elaborator::has_dead_samples() const { return last_batch_rows_ > 0 && !first_pass_; }
 
 // How many samples of the batch are rows of the data: f32[].
 Tensor Elaborator::live_count() {
@@ -50,42 +52,52 @@ ValueId Elaborator::batch_mean(const Tensor& tensor) {
   return builder.div(builder.reduce(ir::ReduceKind::sum, live->id, {0}), live_count().id);
 }
 
-// Whether a divisor that depends on nothing but the number of live samples is 0 in the last batch.
-bool Elaborator::divides_by_zero(const Tensor& divisor) const {
-  if (!has_dead_samples() || divisor.rank() > 0 || divisor.batched()) return false;
+// A number that depends on nothing, or on nothing but the number of live samples: with that of the last batch.
+std::optional<double> Elaborator::number_of_batch(ValueId value, bool& looks_at_batch) const {
   const ir::Func& func = context_.target->func();
   ir::Func part;
   std::map<uint32_t, ValueId> moved;
-  std::vector<uint32_t> open = {divisor.id.index};
+  std::vector<uint32_t> open = {value.index};
   std::set<uint32_t> needed;
+  int64_t elements = 0;
   while (!open.empty()) {
     const uint32_t index = open.back();
     open.pop_back();
     if (!needed.insert(index).second) continue;
-    const ir::Value& value = func.values[index];
-    const bool other_argument = value.op == Op::parameter && value.name != kLiveRows;
-    if (other_argument || value.op == Op::random || ir::op_info(value.op).has(ir::kRequest) ||
-        needed.size() > kLargestDivisor)
-      return false;
-    for (ValueId operand : value.operands) open.push_back(operand.index);
+    const ir::Value& inner = func.values[index];
+    elements += inner.type.elements();
+    const bool other_argument = inner.op == Op::parameter && inner.name != kLiveRows;
+    if (other_argument || inner.op == Op::random || ir::op_info(inner.op).has(ir::kRequest) ||
+        needed.size() > kMostValues || elements > kMostElements)
+      return std::nullopt;
+    for (ValueId operand : inner.operands) open.push_back(operand.index);
   }
   std::vector<ir::Tensor> arguments;
   for (const bool parameters : {true, false}) {
     for (uint32_t index : needed) {
       if ((func.values[index].op == Op::parameter) != parameters) continue;
-      ir::Value value = func.values[index];
-      for (ValueId& operand : value.operands) operand = moved.at(operand.index);
-      moved[index] = part.add(std::move(value));
+      ir::Value inner = func.values[index];
+      for (ValueId& operand : inner.operands) operand = moved.at(operand.index);
+      moved[index] = part.add(std::move(inner));
       if (!parameters) continue;
       ++part.parameter_count;
       arguments.emplace_back(ir::Type{ir::DType::f32, {}});
       arguments.back().set(0, static_cast<double>(last_batch_rows_));
     }
   }
-  if (arguments.empty()) return false;
-  part.results.push_back({"divisor", moved.at(divisor.id.index)});
-  const ir::Result<std::vector<ir::Tensor>> value = ir::evaluate(part, arguments);
-  return value.ok() && (*value)[0].at(0) == 0;
+  looks_at_batch = !arguments.empty();
+  part.results.push_back({"number", moved.at(value.index)});
+  const ir::Result<std::vector<ir::Tensor>> result = ir::evaluate(part, arguments);
+  if (!result) return std::nullopt;
+  return (*result)[0].at(0);
+}
+
+// Whether a divisor that depends on nothing but the number of live samples is 0 in the last batch.
+bool Elaborator::divides_by_zero(const Tensor& divisor) const {
+  if (!has_dead_samples() || divisor.rank() > 0 || divisor.batched()) return false;
+  bool looks_at_batch = false;
+  const std::optional<double> number = number_of_batch(divisor.id, looks_at_batch);
+  return looks_at_batch && number == 0.0;
 }
 
 }  // namespace gradc::frontend

@@ -10,115 +10,123 @@
 namespace gradc::frontend {
 
 // let a, b ~ uniform(-1, 1); let c = ...; x = [a, b]
+//
+// Where rows that are fixed are reduced (`mean[rows] a`), what is drawn becomes a table, of which the columns are made
+// as of a file's.
 void Elaborator::elaborate_data(const Definition& data) {
-  const Context saved = context_;
+  const size_t errors = diagnostics_.error_count();
   const std::optional<int64_t> count = fixed_rows(data);
   if (data.row_count && !count) return;
   data_batch_ = count.value_or(program_.batch);
   if (count && !split_rows(data, *count, 0, 0)) return;
-  Target& target = make_target(Target::Kind::data, data_batch_);
-  data_target_ = &target;
-  Scope scope;
-  scope.file = data.location.file;
-  Frame frame;
-  frame.kind = Frame::Kind::data;
-  context_.target = &target;
-  context_.scope = &scope;
-  context_.frame = &frame;
+  data_target_ = &make_target(Target::Kind::data, data_batch_);
   program_.data.name = data.name.text;
   program_.data.formula = !count;
-  for (const Statement* item : data.body->statements) {
-    if (!spend(item->location)) break;
-    switch (item->kind) {
-      case StatementKind::let:
-      case StatementKind::constant:
-        statement(*item);
-        break;
-      case StatementKind::sample: {
-        ir::Shape shape = {data_batch_};
-        bool good = true;
-        for (const Index& index : item->indices) {
-          if (index.pack || !index.limit) {
-            error(index.name.location, fmt::format("index `{}` gets no range", index.name.text))
-                .help(fmt::format("give it a limit: `{} < n`", index.name.text));
-            good = false;
-            continue;
-          }
-          const std::optional<int64_t> limit =
-              evaluate_integer(index.limit, fmt::format("the limit of `{}`", index.name.text), 1);
-          good = good && limit;
-          shape.push_back(limit.value_or(1));
-        }
-        good = good && fits(shape, item->location, "the sample");
-        for (const Name& name : item->names) {
-          if (!good) {
-            define(name, Broken{}, "sample");
-            continue;
-          }
-          draw_name_ = fmt::format("{}.{}", data.name.text, name.text);
-          draw_shape_ = shape;
-          draw_sample_ = true;
-          draws_ = 0;
-          Value value = evaluate(item->value);
-          const bool drawn = draws_ > 0;
-          draws_ = -1;
-          if (!is_broken(value) && !drawn) {
-            error(item->value->span, "the right side of `~` draws nothing")
-                .help("write `uniform(a, b)` or `normal(mean, deviation)`; `=` defines a plain value");
-            value = Broken{};
-          }
-          define(name, std::move(value), "sample");
-        }
-        break;
-      }
-      case StatementKind::rebind: {
-        const Name& name = item->names[0];
-        const Value value = evaluate(item->value);
-        if (columns_.count(name.text) > 0) {
-          error(name.location, fmt::format("column `{}` is defined twice", name.text))
-              .label(columns_.at(name.text).second, "first here")
-              .label(name.location, "again here");
+  in_draws_ = count && reduces_rows(*data.body);
+  auto drawn = std::make_shared<ir::Table>();
+  {
+    BodyContext body(context_, data.location.file, Frame::Kind::data, data_target_);
+    for (const Statement* item : data.body->statements) {
+      if (!spend(item->location)) break;
+      switch (item->kind) {
+        case StatementKind::let:
+        case StatementKind::constant:
+          statement(*item);
           break;
-        }
-        if (is_broken(value)) break;
-        std::optional<Tensor> tensor = to_tensor(value, item->value);  // indices are kept as numbers
-        if (!tensor) break;
-        const int64_t limit = std::holds_alternative<Tensor>(value) ? std::get<Tensor>(value).limit : 0;
-        if (target.type(*tensor).dtype == ir::DType::boolean) {
-          error(item->value->span, "a column holds numbers, not truth values")
-              .help("`if c then 1 else 0` makes numbers of truth values");
+        case StatementKind::sample:
+          draw(*item, data, in_draws_ ? &drawn->columns : nullptr);
           break;
-        }
-        if (!check_new_name(name) || !check_run_name(name, "a column")) break;
-        const ir::Shape sample = sample_shape(*tensor);
-        if (!tensor->batched()) {
-          std::vector<int> axes = tensor->axes;
-          ir::Shape sizes = sample;
-          axes.insert(axes.begin(), kBatchAxis);
-          sizes.insert(sizes.begin(), data_batch_);
-          tensor = spread(*tensor, axes, sizes, item->location);
-          if (!tensor) break;
-        }
-        columns_[name.text] = {{ir::DType::f32, sample}, name.location};
-        if (limit > 0) column_limits_[name.text] = limit;
-        column_values_[name.text] = *tensor;
-        context_.scope->names[name.text] = {*tensor, name.location, "column", true};
-        program_.data.columns.push_back({name.text, {ir::DType::f32, sample}, {}, 0, 0, name.location});
-        break;
+        case StatementKind::rebind:
+          if (!in_draws_) formula_column(*item);
+          break;
+        case StatementKind::expression:
+          error(item->location, "a data block holds `let` definitions and columns `x = ...`");
+          break;
+        default:
+          error(item->location, "this statement does not stand in a data block")
+              .help("it holds `let` definitions and columns `x = ...`");
+          break;
       }
-      case StatementKind::expression:
-        error(item->location, "a data block holds `let` definitions and columns `x = ...`");
-        break;
-      default:
-        error(item->location, "this statement does not stand in a data block")
-            .help("it holds `let` definitions and columns `x = ...`");
-        break;
     }
   }
-  context_ = saved;
-  if (columns_.empty() && !diagnostics_.has_errors()) {
+  if (in_draws_) {
+    in_draws_ = false;
+    if (diagnostics_.error_count() != errors) return;
+    drawn->name = fmt::format("data `{}`", data.name.text);
+    drawn->rows = *count;
+    table_ = drawn;
+    return elaborate_table(data);
+  }
+  if (columns_.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
   }
+}
+
+// let z[i < n] ~ uniform(0, 1), for every row; `drawn` takes what becomes a column of a table.
+void Elaborator::draw(const Statement& item, const Definition& data, std::vector<ir::TableColumn>* drawn) {
+  const size_t errors = diagnostics_.error_count();
+  ir::Shape shape = {data_batch_};
+  bool good = true;
+  for (const Index& index : item.indices) {
+    if (index.pack || !index.limit) {
+      error(index.name.location, fmt::format("index `{}` gets no range", index.name.text))
+          .help(fmt::format("give it a limit: `{} < n`", index.name.text));
+      good = false;
+      continue;
+    }
+    const std::optional<int64_t> limit =
+        evaluate_integer(index.limit, fmt::format("the limit of `{}`", index.name.text), 1);
+    good = good && limit;
+    shape.push_back(limit.value_or(1));
+  }
+  good = good && fits(shape, item.location, "the sample");
+  for (const Name& name : item.names) {
+    if (!good) {
+      define(name, Broken{}, "sample");
+      continue;
+    }
+    draw_name_ = fmt::format("{}.{}", data.name.text, name.text);
+    draw_shape_ = shape;
+    draw_sample_ = true;
+    draws_ = 0;
+    Value value = evaluate(item.value);
+    const bool any = draws_ > 0;
+    draws_ = -1;
+    if (!is_broken(value) && !any) {
+      error(item.value->span, "the right side of `~` draws nothing")
+          .help("write `uniform(a, b)` or `normal(mean, deviation)`; `=` defines a plain value");
+      value = Broken{};
+    }
+    if (drawn != nullptr && is_broken(value) && diagnostics_.error_count() == errors) {
+      error(item.value->span, "what is drawn cannot depend on all rows")
+          .help("`[rows]` stands in what is computed from the draws");
+    } else if (drawn != nullptr && !is_broken(value)) {
+      if (const std::optional<Tensor> numbers = column_value(value, item.value, item.location)) {
+        context_.target->result(name.text, numbers->id);
+        drawn->push_back({name.text, {ir::DType::f32, sample_shape(*numbers)}, {}, {}});
+      }
+    }
+    define(name, std::move(value), "sample");
+  }
+}
+
+// x = [a, b]
+void Elaborator::formula_column(const Statement& item) {
+  const Name& name = item.names[0];
+  const Value value = evaluate(item.value);
+  if (columns_.count(name.text) > 0) {
+    check_new_column(name);
+    return;
+  }
+  const std::optional<Tensor> tensor = column_value(value, item.value, item.location);  // indices are kept as numbers
+  if (!tensor || !check_new_name(name) || !check_new_column(name)) return;
+  const int64_t limit = std::holds_alternative<Tensor>(value) ? std::get<Tensor>(value).limit : 0;
+  const ir::Type type{ir::DType::f32, sample_shape(*tensor)};
+  columns_[name.text] = {type, name.location};
+  if (limit > 0) column_limits_[name.text] = limit;
+  column_values_[name.text] = *tensor;
+  context_.scope->names[name.text] = {*tensor, name.location, "column", true};
+  program_.data.columns.push_back({name.text, type, {}, 0, 0, name.location});
 }
 
 // A list of numbers, nested for more axes; every number is known while compiling.
@@ -161,13 +169,8 @@ std::optional<std::pair<ir::Shape, std::vector<float>>> Elaborator::literal(cons
 
 // data seed = rows { x = [5, 3], target = [8] } { ... }
 void Elaborator::elaborate_rows(const Definition& data) {
-  const Context saved = context_;
-  Scope scope;
-  scope.file = data.location.file;
-  Frame frame;
-  frame.kind = Frame::Kind::data;
-  context_.scope = &scope;
-  context_.frame = &frame;
+  const size_t errors = diagnostics_.error_count();
+  BodyContext body(context_, data.location.file, Frame::Kind::data, context_.target);
   program_.data.name = data.name.text;
   program_.data.rows = static_cast<int64_t>(data.rows.size());
   std::set<std::string> faulty;  // columns of the first row whose mistake is known
@@ -213,8 +216,7 @@ void Elaborator::elaborate_rows(const Definition& data) {
           .label(row->location);
     }
   }
-  context_ = saved;
-  if (program_.data.columns.empty() && !diagnostics_.has_errors()) {
+  if (program_.data.columns.empty() && diagnostics_.error_count() == errors) {
     error(data.name.location, fmt::format("data `{}` has no columns", data.name.text)).help("write `x = [...]`");
     return;
   }

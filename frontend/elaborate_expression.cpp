@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "frontend/elaborator.h"
 #include "frontend/print_ast.h"
@@ -113,13 +114,14 @@ Value Elaborator::evaluate_kind(const Expr* expr) {
   return Broken{};
 }
 
-// idx<N>(e): what is known while compiling is checked, what is not is brought into 0 .. N-1 where it indexes.
+// idx<N>(e): what is known while compiling is checked now, what is not is checked while it runs.
 Value Elaborator::convert(const Expr* expr) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
   const std::optional<int64_t> limit = evaluate_integer(expr->operands[0], "the size of `idx`", 1);
   const Value value = evaluate(expr->operands[1]);
   if (!limit || is_broken(value)) return Broken{};
-  if (*limit > ir::kMaxElements) {
-    error(expr->operands[0]->span, fmt::format("the size of `idx` is at most {}", ir::kMaxElements));
+  if (*limit > kMost) {
+    error(expr->operands[0]->span, fmt::format("the size of `idx` is at most {}", kMost));
     return Broken{};
   }
   const auto* scalar = std::get_if<Scalar>(&value);
@@ -140,10 +142,9 @@ Value Elaborator::convert(const Expr* expr) {
         .help("`if c then 1 else 0` makes numbers of truth values");
     return Broken{};
   }
-  *tensor = cast(*tensor, ir::DType::i32);
-  tensor->limit = *limit;
-  tensor->zero = false;
-  return *tensor;
+  const std::optional<Tensor> indices = checked_index(*tensor, *limit, expr);
+  if (!indices) return Broken{};
+  return *indices;
 }
 
 Value Elaborator::conditional(const Expr* expr) {
@@ -159,8 +160,12 @@ Value Elaborator::conditional(const Expr* expr) {
     return Broken{};
   }
   if (scalar && scalar->known()) return evaluate(expr->operands[scalar->value != 0 ? 1 : 2]);
+  Branch branch{context_.branch, condition, expr->operands[0]};
+  context_.branch = &branch;
   const Value yes = evaluate(expr->operands[1]);
+  branch.taken = false;
   const Value no = evaluate(expr->operands[2]);
+  context_.branch = branch.outer;
   return choose(condition, yes, no, expr);
 }
 

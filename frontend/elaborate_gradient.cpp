@@ -4,6 +4,10 @@
 // A spec describes one sample, and so does its gradient: of a number e of each sample with respect to a tensor x of
 // each sample it is, for each sample, the derivative of the sum of all e with respect to its x. That is the derivative
 // of its own e where no `[batch]` stands between them.
+//
+// With respect to a parameter w, which all samples share, a number of each sample has a gradient for each sample: that
+// by the sample's own copy of w. By the time that `grad` is met w has been used, so the model is elaborated once more,
+// with copies from the start; what the samples have in common is still derived by w itself.
 #include <fmt/format.h>
 
 #include "frontend/elaborator.h"
@@ -21,6 +25,17 @@ bool Elaborator::depends(ir::ValueId value, ir::ValueId on) const {
     for (ir::ValueId operand : user.operands) reached[i] = reached[i] || reached[operand.index];
   }
   return value.index < func.size() && reached[value.index];
+}
+
+std::optional<Tensor> Elaborator::copy_for_each_sample(const Tensor& parameter, ir::SourceLocation location) {
+  std::vector<int> axes = parameter.axes;
+  ir::Shape shape = context_.target->type(parameter).shape;
+  axes.insert(axes.begin(), kBatchAxis);
+  shape.insert(shape.begin(), context_.target->batch());
+  context_.target->builder().at(location);
+  std::optional<Tensor> copy = spread(parameter, axes, shape, location);
+  if (copy) copied_[{context_.target, copy->id.index}] = parameter;
+  return copy;
 }
 
 Value Elaborator::gradient(const Expr* expr) {
@@ -58,6 +73,8 @@ Value Elaborator::gradient(const Expr* expr) {
   const Value named = look_up(by);
   if (is_broken(named)) return Broken{};
   const auto* x = std::get_if<Tensor>(&named);
+  const auto copied = x ? copied_.find({context_.target, x->id.index}) : copied_.end();
+  if (copied != copied_.end() && !e->batched()) x = &copied->second;
   if (!x || context_.target->type(*x).dtype != ir::DType::f32 || x->home != context_.target) {
     error(by->span, fmt::format("`grad` derives by a tensor of real numbers, `{}` is {}", by->text, describe(named)));
     return Broken{};
@@ -70,12 +87,17 @@ Value Elaborator::gradient(const Expr* expr) {
     return Broken{};
   }
   if (e->batched() && !x->batched()) {
-    error(expr->span, fmt::format("the number differs from sample to sample, `{}` does not: there would be a gradient "
-                                  "for each sample",
-                                  by->text))
+    const ir::Value& shared = context_.target->func()[x->id];
+    if (shared.op == ir::Op::parameter && shared.role == ir::Role::parameter) {
+      for_each_sample_.insert(shared.name);
+      once_more_ = true;
+      return Broken{};
+    }
+    error(expr->span, fmt::format("the number differs from sample to sample, `{}` does not", by->text))
         .label(by->span, "the same for all samples")
         .label(of->span, "one number a sample")
-        .help(fmt::format("derive what the samples have in common: `let m = mean[batch] e`, `grad(m, {})`", by->text));
+        .help(fmt::format("derive what the samples have in common: `let m = mean[batch] e`, `grad(m, {})`", by->text))
+        .help("or derive by a `param`: that has a gradient for each sample");
     return Broken{};
   }
   ir::Builder& builder = context_.target->builder();

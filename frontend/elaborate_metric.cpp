@@ -11,20 +11,6 @@ namespace {
 
 constexpr int64_t kMaxSteps = int64_t{1} << 40;
 
-void collect_names(const Expr* expr, std::set<std::string>& names) {
-  if (expr->kind == ExprKind::name) names.insert(expr->text);
-  for (const Expr* operand : expr->operands) collect_names(operand, names);
-  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
-}
-
-bool reduces_rows(const Expr* expr) {
-  if (expr->kind == ExprKind::reduction && expr->indices.size() == 1 && expr->indices[0].name.text == "rows")
-    return true;
-  return std::any_of(expr->operands.begin(), expr->operands.end(), reduces_rows) ||
-         std::any_of(expr->arguments.begin(), expr->arguments.end(),
-                     [](const Argument& argument) { return reduces_rows(argument.value); });
-}
-
 }  // namespace
 
 // `every 2 epochs` in steps.
@@ -46,6 +32,24 @@ std::optional<int64_t> Elaborator::interval(const TrainItem& item) {
 
 // What depends on the number of rows: called once the data is known.
 void Elaborator::read_schedule(const Definition& train) {
+  const TrainItem* epochs = find_item("epochs");
+  const TrainItem* steps = find_item("steps");
+  if (epochs && steps) {
+    error(epochs->location, "a run has `steps` or `epochs`, not both")
+        .label(steps->location, "steps here")
+        .label(epochs->location, "epochs here");
+    return;
+  }
+  if (const TrainItem* stop = find_item("stop")) {
+    const std::optional<int64_t> losses = evaluate_integer(stop->every, "the number of losses", 1);
+    const std::optional<Scalar> below = evaluate_scalar(stop->value, "the bound of the loss");
+    if (losses && *losses > 1'000'000) {
+      error(stop->every->span, "the number of losses is at most 1000000");
+    } else if (losses && below) {
+      program_.stop_when = {*losses, below->value};
+    }
+  }
+  if (data_broken_) return;
   const DataSource& data = program_.data;
   program_.part = train.part.text.empty() ? "train" : train.part.text;
   const DataPart* part = data.part(program_.part);
@@ -64,14 +68,6 @@ void Elaborator::read_schedule(const Definition& train) {
     program_.steps_an_epoch = (part->rows + program_.batch - 1) / program_.batch;
     last_batch_rows_ = overrides_.batch ? 0 : part->rows % program_.batch;
   }
-  const TrainItem* epochs = find_item("epochs");
-  const TrainItem* steps = find_item("steps");
-  if (epochs && steps) {
-    error(epochs->location, "a run has `steps` or `epochs`, not both")
-        .label(steps->location, "steps here")
-        .label(epochs->location, "epochs here");
-    return;
-  }
   if (epochs) {
     const std::optional<int64_t> count = evaluate_integer(epochs->value, "`epochs`", 1);
     if (!count) return;
@@ -87,18 +83,9 @@ void Elaborator::read_schedule(const Definition& train) {
     if (!overrides_.steps) program_.steps = *count * program_.steps_an_epoch;
   }
   if (const TrainItem* save = find_item("save"); save && save->every) program_.save_every = interval(*save).value_or(0);
-  if (const TrainItem* stop = find_item("stop")) {
-    const std::optional<int64_t> losses = evaluate_integer(stop->every, "the number of losses", 1);
-    const std::optional<Scalar> below = evaluate_scalar(stop->value, "the bound of the loss");
-    if (losses && *losses > 1'000'000) {
-      error(stop->every->span, "the number of losses is at most 1000000");
-    } else if (losses && below) {
-      program_.stop_when = {*losses, below->value};
-    }
-  }
 }
 
-void Elaborator::elaborate_metrics(const Definition& train, const Definition& model) {
+void Elaborator::elaborate_metrics(const Definition& train) {
   std::map<std::string, ir::SourceLocation> places;
   for (const TrainItem& item : train.items) {
     if (item.word != "metric" && item.word != "valid") continue;
@@ -112,16 +99,16 @@ void Elaborator::elaborate_metrics(const Definition& train, const Definition& mo
       if (is_metric) message.help("give one of them another name");
       continue;
     }
-    if (!elaborate_metric(item, model)) return;
+    if (!data_broken_) elaborate_metric(item);
   }
 }
 
-bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model) {
+void Elaborator::elaborate_metric(const TrainItem& item) {
   const DataSource& data = program_.data;
   if (item.data.text != data.name) {
     error(item.data.location, fmt::format("the run's data is `{}`, not `{}`", data.name, item.data.text))
         .help("a metric looks at a part of the data that the run trains on");
-    return false;
+    return;
   }
   Metric metric;
   metric.name = item.word == "valid" ? "valid loss" : item.name.text;
@@ -130,28 +117,33 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
     error(item.data.location,
           fmt::format("data `{}` is drawn afresh each step: there are no rows to look at", data.name))
         .help("`rows N` after the data block fixes its rows");
-    return false;
+    return;
   }
   if (!data.part(metric.part)) {
     std::vector<std::string> names;
     for (const DataPart& known : data.parts) names.push_back(known.name);
     error(item.part.location, fmt::format("data `{}` has no part `{}`", data.name, metric.part))
         .help(fmt::format("it has `{}`", fmt::join(names, "`, `")));
-    return false;
+    return;
   }
   const std::optional<int64_t> every = interval(item);
-  if (!every) return false;
+  if (!every) return;
   metric.every = *every;
   metric.func = fmt::format("{}.{}", program_.run, item.word == "valid" ? "valid" : "metric." + item.name.text);
 
   // The samples' values come from the program that does not train.
+  if (item.word == "valid" && loss_broken_) return;
   const size_t errors = diagnostics_.error_count();
   const int64_t training_rows = last_batch_rows_;
   last_batch_rows_ = data.part(metric.part)->rows % program_.batch;
-  Target& samples = make_target(Target::Kind::step, program_.batch);
+  Target* pass = nullptr;
   Scope columns;
   columns.file = spec_.main;
-  const std::optional<Tensor> out = elaborate_model(model, samples, columns);
+  std::optional<Tensor> out;
+  if (!model_broken_) out = elaborate_model(columns, pass);
+  if (!pass) pass = &make_target(Target::Kind::step, program_.batch);
+  Target& samples = *pass;
+  if (!out) out = stand_in_for_model(samples);
   const Context saved = context_;
   Frame frame;
   frame.kind = Frame::Kind::train;
@@ -160,7 +152,7 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
   context_.scope = &columns;
   context_.frame = &frame;
   if (out && item.word == "valid") {
-    const std::optional<Tensor> value = loss_value(samples, model, columns, *out);
+    const std::optional<Tensor> value = loss_value(samples, columns, out);
     if (value) {
       ir::ValueId id = value->id;
       if (!value->batched()) id = samples.builder().broadcast_scalar(id, {samples.batch()});
@@ -168,7 +160,7 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
       metric.reductions = {"mean"};
     }
   } else if (out) {
-    columns.names["out"] = {*out, model.name.location, "output", true};
+    columns.names["out"] = {*out, model_->name.location, "output", true};
     std::set<std::string> wanted;
     collect_names(item.value, wanted);
     for (const std::string& column : wanted) {
@@ -210,10 +202,9 @@ bool Elaborator::elaborate_metric(const TrainItem& item, const Definition& model
   }
   context_ = saved;
   last_batch_rows_ = training_rows;
-  if (diagnostics_.error_count() != errors) return false;
+  if (diagnostics_.error_count() != errors || model_broken_) return;
   metric_targets_.emplace_back(&samples, metric.func);
   program_.metrics.push_back(std::move(metric));
-  return true;
 }
 
 }  // namespace gradc::frontend

@@ -105,17 +105,11 @@ Value Elaborator::constant_value(const Definition* definition) {
     error(definition->name.location, fmt::format("const `{}` depends on itself", definition->name.text));
     return constants_[definition] = Broken{};
   }
-  const Context saved = context_;
-  Scope scope;
-  scope.file = definition->location.file;
-  Frame frame;
-  frame.kind = Frame::Kind::constant;
-  context_.scope = &scope;
-  context_.frame = &frame;
-  context_.indices = nullptr;
-  context_.indexed = false;
-  Value value = evaluate(definition->value);
-  context_ = saved;
+  Value value;
+  {
+    const BodyContext context(context_, definition->location.file, Frame::Kind::constant, context_.target);
+    value = evaluate(definition->value);
+  }
   constants_open_.erase(definition);
   const auto* scalar = std::get_if<Scalar>(&value);
   const auto overridden = defined_.find(definition);

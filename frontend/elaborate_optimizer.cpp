@@ -20,6 +20,18 @@ Tensor parameter_tensor(Target& target, ir::ValueId id) {
 
 void Elaborator::elaborate_optimizer() {
   const TrainItem* item = find_item("optimizer");
+  if (!item) return;
+  const size_t errors = diagnostics_.error_count();
+  if (model_broken_) {
+    // Of a faulty model, the parameters that are known, or one in their place.
+    std::erase_if(parameter_order_, [&](const std::string& name) { return !initial_->func().find_result(name); });
+    if (parameter_order_.empty()) {
+      const ir::Type type{ir::DType::f32, {1}};
+      parameters_["parameter"] = {"parameter", type, train_->model.location, nullptr};
+      parameter_order_.emplace_back("parameter");
+      initial_->result("parameter", initial_->builder().constant(0, type));
+    }
+  }
   const Expr* call = item->value;
   const Expr* callee = call->kind == ExprKind::call ? call->operands[0] : call;
   if (callee->kind != ExprKind::name) {
@@ -78,9 +90,9 @@ void Elaborator::elaborate_optimizer() {
   std::map<std::string, std::map<std::string, Tensor>> states;  // name -> parameter -> argument
   for (const Statement* line : optimizer->body->statements) {
     if (!good) break;
-    const size_t errors = diagnostics_.error_count();
+    const size_t before = diagnostics_.error_count();
     optimizer_statement(*line, *optimizer, scopes, states);
-    if (diagnostics_.error_count() == errors) continue;
+    if (diagnostics_.error_count() == before) continue;
     for (const Name& name : line->names) {  // what the line would have bound is not missed by others
       for (Scope& scope : scopes) scope.names.try_emplace(name.text, Binding{Broken{}, name.location, "let", true});
     }
@@ -88,7 +100,7 @@ void Elaborator::elaborate_optimizer() {
   optimizer_scopes_ = nullptr;
   calls_.pop_back();
   context_ = saved;
-  if (diagnostics_.has_errors() || !good) return;
+  if (diagnostics_.error_count() != errors || !good) return;
 
   for (size_t k = 0; k < scopes.size(); ++k) {
     target.result(parameter_order_[k], std::get<Tensor>(scopes[k].names.at(names[0].text).value).id);
@@ -265,6 +277,9 @@ void Elaborator::optimizer_statement(const Statement& item, const Definition& op
         scopes[k].names.at(name.text).value = *tensor;
         break;
       }
+      case StatementKind::require:
+        if (!requirement(item)) return;
+        break;
       case StatementKind::let:
       case StatementKind::constant:
         statement(item);
@@ -304,7 +319,8 @@ void Elaborator::finish() {
   module.items.emplace_back(scalars_.emit(run + ".hyper", settings, train_->location));
   if (data_target_) {
     for (const Column& column : program_.data.columns) {
-      if (columns_used_.count(column.name) > 0) data_target_->result(column.name, column_values_.at(column.name).id);
+      if (column_values_.count(column.name) > 0 && columns_used_.count(column.name) > 0)
+        data_target_->result(column.name, column_values_.at(column.name).id);
     }
     data_target_->argument("key", {ir::DType::i32, {3}}, ir::Role::key, train_->location);
     module.items.emplace_back(data_target_->finish(run + ".data", train_->location));

@@ -70,6 +70,8 @@ Value Elaborator::softmax(const Expr* expr) {
   const ir::Shape wide = context_.target->type(*x).shape;
   Tensor most = reduce_axes(ir::ReduceKind::max, *x, axes);
   most.id = builder.unary(Op::stop_gradient, most.id);
+  if (overrides_.interpreted && !check_softmax(most, expr)) return Broken{};
+  builder.at(expr->location);
   std::optional<Tensor> shift = spread(most, x->axes, wide, expr->location);
   if (!shift) return Broken{};
   Tensor result = *x;

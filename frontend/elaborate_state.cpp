@@ -10,7 +10,7 @@
 
 namespace gradc::frontend {
 
-bool Elaborator::is_training() const { return context_.target == training_target_; }
+bool Elaborator::is_training() const { return training_ && context_.target != initial_; }
 
 // state m: f32[c] = 0
 void Elaborator::declare_states(const Statement& item) {
@@ -136,40 +136,73 @@ Value Elaborator::when_training(const Expr* expr) {
     error(expr->location, "`when training` works on whole tensors").help("give its result a name with `let` before");
     return Broken{};
   }
+  std::string place = context_.frame->path + context_.frame->suffix;
+  for (const Call& call : calls_) place += fmt::format(" {}:{}:{}", call.site.file, call.site.line, call.site.column);
+  const WhenKey key = {expr, place};
+  const int use = when_uses_[{context_.target, key}]++;
+  WhenSides& sides = when_sides_[{key, use}];
+  bool training = is_training();
+  if (when_round_ >= 0) {
+    // A side that is not known yet; inside the known ones there may be others.
+    training = sides.seen[0] == sides.seen[1] ? ((when_round_ >> when_depth_) & 1) == 0 : sides.seen[0];
+  }
+  sides.seen[training ? 1 : 0] = true;
   Scope scope;
   scope.parent = context_.scope;
   scope.file = context_.scope->file;
   scope.local = true;
   Scope* outer = context_.scope;
   context_.scope = &scope;
-  const bool training = is_training();
+  ++when_depth_;
   const Value value = body(*expr->blocks[training ? 0 : 1], training ? "when training" : "else");
+  --when_depth_;
   context_.scope = outer;
-  return is_broken(value) || check_when_sides(expr, value) ? value : Broken{};
-}
-
-// Each function elaborates one side only; its type is kept until another function comes to the other side.
-bool Elaborator::check_when_sides(const Expr* expr, const Value& value) {
+  if (is_broken(value)) return value;
   const auto* scalar = std::get_if<Scalar>(&value);
   const auto* tensor = std::get_if<Tensor>(&value);
-  WhenSide side{is_training(), describe(value)};
-  if (scalar && !scalar->is_boolean()) side.type = "a number";
-  if (tensor) side.type = shape_text(*tensor);
-  std::string place = context_.frame->path + context_.frame->suffix;
-  for (const Call& call : calls_) place += fmt::format(" {}:{}:{}", call.site.file, call.site.line, call.site.column);
-  const WhenKey key = {expr, place};
-  const int use = when_uses_[{context_.target, key}]++;
-  const WhenSide& other = when_sides_.try_emplace({key, use}, side).first->second;
+  std::string& type = sides.types[training ? 1 : 0];
+  type = tensor ? shape_text(*tensor) : scalar && !scalar->is_boolean() ? "a number" : describe(value);
+  return check_when_sides(expr, sides) ? value : Broken{};
+}
+
+bool Elaborator::check_when_sides(const Expr* expr, const WhenSides& sides) {
   const auto is_number = [](const std::string& type) { return type == "a number" || type == "f32[]"; };
-  if (side.training == other.training || side.type == other.type || (is_number(side.type) && is_number(other.type))) {
+  const auto& [otherwise, training] = sides.types;
+  if (otherwise.empty() || training.empty() || otherwise == training || (is_number(otherwise) && is_number(training))) {
     return true;
   }
-  const WhenSide& first = side.training ? side : other;
-  const WhenSide& second = side.training ? other : side;
   error(expr->location, "the two sides of `when training` have different types")
-      .label(expr->blocks[0]->statements.back()->value->span, fmt::format("where the run trains: {}", first.type))
-      .label(expr->blocks[1]->statements.back()->value->span, fmt::format("otherwise: {}", second.type));
+      .label(expr->blocks[0]->statements.back()->value->span, fmt::format("where the run trains: {}", training))
+      .label(expr->blocks[1]->statements.back()->value->span, fmt::format("otherwise: {}", otherwise));
   return false;
+}
+
+// Sides that no function of the run takes, such as those in a loss that is not measured, or one inside the other side
+// of another: they are checked in functions that are thrown away, with everything that these have made.
+void Elaborator::elaborate_other_sides() {
+  constexpr int kRounds = 8;  // three inside one another
+  const auto unseen = [&] {
+    return std::any_of(when_sides_.begin(), when_sides_.end(),
+                       [](const auto& entry) { return !entry.second.seen[0] || !entry.second.seen[1]; });
+  };
+  for (int round = 0; round < kRounds && unseen(); ++round) {
+    const auto all = [this] {
+      return std::tie(program_, parameters_, parameter_order_, layer_states_, instances_, instance_by_path_,
+                      anonymous_numbers_, anonymous_counts_, state_elements_, setting_index_, columns_used_, set_used_,
+                      scalars_, fault_numbers_, initial_);
+    };
+    auto before = std::make_tuple(program_, parameters_, parameter_order_, layer_states_, instances_, instance_by_path_,
+                                  anonymous_numbers_, anonymous_counts_, state_elements_, setting_index_, columns_used_,
+                                  set_used_, scalars_, fault_numbers_, initial_);
+    initial_ = &make_target(Target::Kind::initial, 1);
+    when_round_ = round;
+    Target* pass = nullptr;
+    Scope columns;
+    columns.file = spec_.main;
+    if (const std::optional<Tensor> out = elaborate_model(columns, pass)) loss_value(*pass, columns, out);
+    when_round_ = -1;
+    all() = std::move(before);
+  }
 }
 
 // let z[i] ~ normal(mu[i], sigma): one draw for every element of every sample, without gradient.

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "frontend/elaborator.h"
+#include "frontend/lexer.h"
 
 namespace gradc::frontend {
 
@@ -12,12 +13,6 @@ namespace {
 
 constexpr int64_t kMaxBatch = 1 << 20;
 constexpr int64_t kMaxSteps = int64_t{1} << 40;
-
-void collect_names(const Expr* expr, std::set<std::string>& names) {
-  if (expr->kind == ExprKind::name) names.insert(expr->text);
-  for (const Expr* operand : expr->operands) collect_names(operand, names);
-  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
-}
 
 ir::Shape with_batch(int64_t batch, const ir::Shape& sample) {
   ir::Shape shape = sample;
@@ -34,13 +29,18 @@ Tensor whole_tensor(Target& target, ir::ValueId id, size_t rank, bool batched) {
 
 }  // namespace
 
+void collect_names(const Expr* expr, std::set<std::string>& names) {
+  if (expr->kind == ExprKind::name) names.insert(expr->text);
+  for (const Expr* operand : expr->operands) collect_names(operand, names);
+  for (const Argument& argument : expr->arguments) collect_names(argument.value, names);
+}
+
 const TrainItem* Elaborator::find_item(std::string_view word) const {
   const auto found = items_.find(std::string(word));
   return found == items_.end() ? nullptr : found->second;
 }
 
-bool Elaborator::read_train_items(const Definition& train) {
-  const size_t errors = diagnostics_.error_count();
+void Elaborator::read_train_items(const Definition& train) {
   for (const TrainItem& item : train.items) {
     if (item.word == "example" || item.word == "metric" || item.word == "valid") continue;
     const auto [entry, is_new] = items_.try_emplace(item.word, &item);
@@ -66,6 +66,7 @@ bool Elaborator::read_train_items(const Definition& train) {
   program_.log_every = number("log", 1, kMaxSteps).value_or(0);
   if (program_.batch < 1 || program_.batch > kMaxBatch) {
     diagnostics_.error({}, fmt::format("the batch must be from 1 to {}, found {}", kMaxBatch, program_.batch));
+    program_.batch = 1;
   }
   if (program_.steps < 0 || program_.steps > kMaxSteps) {
     diagnostics_.error({},
@@ -83,6 +84,7 @@ bool Elaborator::read_train_items(const Definition& train) {
   if (const TrainItem* item = find_item("save")) {
     if (item->value->text.empty()) error(item->value->span, "`save` needs the name of a file");
     program_.save = item->value->text;
+    program_.save_location = item->value->span;
   }
   static constexpr std::pair<const char*, const char*> kNeeded[] = {{"loss", "loss mse(out, target)"},
                                                                     {"optimizer", "optimizer sgd(lr = 0.01)"},
@@ -93,7 +95,32 @@ bool Elaborator::read_train_items(const Definition& train) {
     error(train.name.location, fmt::format("train `{}` has no `{}`", train.name.text, word))
         .help(fmt::format("write `{}`", sample));
   }
-  return diagnostics_.error_count() == errors;
+}
+
+// Whether the name may be a column of data whose mistake is known.
+bool Elaborator::is_unknown_column(const std::string& name) const {
+  return data_broken_ && columns_.count(name) == 0 && name != "out" && !is_builtin(name) && !is_reduction(name) &&
+         !spec_.find(spec_.main, NameSpace::value, name);
+}
+
+// A tensor of one batch of that type in the place of one that is not known; nothing where the type does not say enough.
+std::optional<Tensor> Elaborator::stand_in(const TypeExpr& type, const std::string& name, Target& target) {
+  if ((type.word != "f32" && type.word != "idx") || !dimensions_known(type)) return std::nullopt;
+  int64_t limit = 0;
+  const std::optional<ir::Shape> shape = evaluate_shape(type, &limit);
+  if (!shape || !fits(with_batch(target.batch(), *shape), type.location, "one batch")) return std::nullopt;
+  const ir::Type whole{limit > 0 ? ir::DType::i32 : ir::DType::f32, with_batch(target.batch(), *shape)};
+  Tensor tensor = whole_tensor(target, target.argument("unknown." + name, whole, ir::Role::data, type.location),
+                               shape->size(), true);
+  tensor.limit = limit;
+  return tensor;
+}
+
+// What the model gives, by its type.
+std::optional<Tensor> Elaborator::stand_in_for_model(Target& target) {
+  if (!model_ || !model_->result) return std::nullopt;
+  const BodyContext context(context_, model_->location.file, Frame::Kind::layer, &target);
+  return stand_in(*model_->result, "out", target);
 }
 
 // One batch of a column as an argument of `target`. Where `type` is an `idx` and the column holds literal numbers, they
@@ -127,23 +154,33 @@ std::optional<Tensor> Elaborator::column_tensor(const std::string& name, Target&
   }
   if (tensor.limit > 0) {
     target.builder().at(location);
+    target.set_limit(tensor.id, tensor.limit);  // checked where the rows come from
     tensor.id = target.builder().cast(tensor.id, ir::DType::i32);
   }
   return tensor;
 }
 
-// The model on the data's columns, in `target`; its value of one batch. `columns` are the names of the data.
+// The model on the data's columns in a new function, which becomes `target`; its value of one batch. `columns` are the
+// names of the data. Where it turns out that a parameter needs a copy for each sample, it is elaborated once more.
+std::optional<Tensor> Elaborator::elaborate_model(Scope& columns, Target*& target) {
+  const size_t errors = diagnostics_.error_count();
+  std::optional<Tensor> out;
+  do {
+    if (first_pass_) {
+      program_.inputs.clear();
+      program_.outputs.clear();
+      program_.layers.clear();
+    }
+    columns.names.clear();
+    once_more_ = false;
+    target = &make_target(Target::Kind::step, program_.batch);
+    out = elaborate_model(*model_, *target, columns);
+  } while (once_more_ && diagnostics_.error_count() == errors);
+  return out;
+}
+
 std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Target& target, Scope& columns) {
-  const Context saved = context_;
-  Scope scope;
-  scope.file = model.location.file;
-  Frame frame;
-  frame.kind = Frame::Kind::layer;
-  context_.target = &target;
-  context_.scope = &scope;
-  context_.frame = &frame;
-  context_.indices = nullptr;
-  context_.indexed = false;
+  const BodyContext context(context_, model.location.file, Frame::Kind::layer, &target);
   bool good = true;
   if (model.tensors.empty()) {
     error(model.name.location, fmt::format("model `{}` has no inputs", model.name.text));
@@ -158,6 +195,11 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
       continue;
     }
     const auto column = columns_.find(formal.name.text);
+    if (is_unknown_column(formal.name.text)) {
+      const std::optional<Tensor> tensor = stand_in(*formal.type, formal.name.text, target);
+      good = tensor && define(formal.name, *tensor, "input") && good;
+      continue;
+    }
     if (column == columns_.end()) {
       std::vector<std::string> names;
       for (const auto& [name, type] : columns_) names.push_back(name);
@@ -192,35 +234,31 @@ std::optional<Tensor> Elaborator::elaborate_model(const Definition& model, Targe
     out = spread(*out, axes, with_batch(target.batch(), sample), model.location);
   }
   if (out && first_pass_) program_.outputs.push_back({"out", {ir::DType::f32, sample_shape(*out)}});
-  context_ = saved;
   return out;
 }
 
 // @RUN.predict and @RUN.loss.
-void Elaborator::elaborate_loss(const Definition& train, const Definition& model) {
+void Elaborator::elaborate_loss(const Definition& train) {
   Scope columns;
   columns.file = spec_.main;
-  Target& predict = make_target(Target::Kind::step, program_.batch);
-  predict_target_ = &predict;
   const size_t errors = diagnostics_.error_count();
-  const std::optional<Tensor> predicted = elaborate_model(model, predict, columns);
+  const std::optional<Tensor> predicted = model_ ? elaborate_model(columns, predict_target_) : std::nullopt;
   first_pass_ = false;
-  if (!predicted || diagnostics_.error_count() != errors) return;  // the next pass would say the same
-  predict.result("out", predicted->id);
-  for (const Instance& instance : instances_) {
-    if (!instance.applied) {
-      diagnostics_.warning(instance.location, fmt::format("instance `{}` is never used", instance.path))
-          .help("`x |> f` passes a value to it");
-    }
-  }
+  model_broken_ = !predicted || diagnostics_.error_count() != errors;
+  if (!predict_target_) predict_target_ = &make_target(Target::Kind::step, program_.batch);
+  if (predicted) predict_target_->result("out", predicted->id);
 
-  Target& target = make_target(Target::Kind::step, program_.batch);
-  training_target_ = &target;
-  loss_target_ = &target;
+  std::optional<Tensor> out;
   columns.names.clear();
-  const std::optional<Tensor> out = elaborate_model(model, target, columns);
-  if (!out) return;
-  if (const std::optional<Tensor> value = loss_value(target, model, columns, *out)) {
+  training_ = true;
+  if (!model_broken_) out = elaborate_model(columns, loss_target_);  // else it would say the same
+  model_broken_ = model_broken_ || !out;
+  if (!loss_target_) loss_target_ = &make_target(Target::Kind::step, program_.batch);
+  Target& target = *loss_target_;
+  if (!out) out = stand_in_for_model(target);
+  const std::optional<Tensor> value = loss_value(target, columns, out);
+  loss_broken_ = !value;
+  if (value) {
     // The trained quantity is the mean over the rows of the batch.
     const Context saved = context_;
     context_.target = &target;
@@ -230,26 +268,40 @@ void Elaborator::elaborate_loss(const Definition& train, const Definition& model
     for (const auto& [report_name, report_value] : reports_) target.result(report_name.text, report_value);
     finish_states(target);
   }
-  if (diagnostics_.has_errors()) return;
+  training_ = false;
+  if (model_broken_) return;
+  for (const Instance& instance : instances_) {
+    if (!instance.applied) {
+      diagnostics_.warning(instance.location, fmt::format("instance `{}` is never used", instance.path))
+          .help("`x |> f` passes a value to it");
+    }
+  }
   if (parameter_order_.empty()) {
-    error(model.name.location, fmt::format("model `{}` has no parameters to train", model.name.text))
+    error(model_->name.location, fmt::format("model `{}` has no parameters to train", model_->name.text))
         .help("use a layer such as `linear(5)`");
     return;
   }
-  const ir::Func func = target.finish("", train.location);
-  const std::vector<uint32_t> uses = ir::count_uses(func);
+  if (loss_broken_ || data_broken_) return;
+  // A parameter may stand on one side of `when training`.
+  std::set<std::string> used;
+  for (const Target* pass : {predict_target_, loss_target_}) {
+    const ir::Func func = pass->finish("", train.location);
+    const std::vector<uint32_t> uses = ir::count_uses(func);
+    for (size_t k = 0; k < func.parameter_count; ++k) {
+      if (uses[k] > 0) used.insert(func.values[k].name);
+    }
+  }
   for (const std::string& parameter : parameter_order_) {
-    const std::optional<ir::ValueId> id = func.find_parameter(parameter);
-    if (id && uses[id->index] > 0) continue;
+    if (used.count(parameter) > 0) continue;
     const ParameterInfo& info = parameters_.at(parameter);
     diagnostics_.warning(info.location, fmt::format("param `{}` is declared and never used", parameter));
   }
 }
 
 // The value of the run's loss for each sample, of the model's output; `columns` holds what the model has taken.
-std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& model, Scope& columns,
-                                             const Tensor& out) {
+std::optional<Tensor> Elaborator::loss_value(Target& target, Scope& columns, const std::optional<Tensor>& out) {
   const TrainItem* item = find_item("loss");
+  if (!item) return std::nullopt;
   const Expr* call = item->value;
   if (call->kind != ExprKind::call || call->operands[0]->kind != ExprKind::name) {
     error(call->span, "expected a loss with its arguments").help("write `loss mse(out, target)`");
@@ -263,12 +315,14 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     return std::nullopt;
   }
   // What the arguments may name: the model's output, and the columns.
-  columns.names["out"] = {out, model.name.location, "output", true};
+  columns.names["out"] = {out ? Value(*out) : Value(Broken{}), train_->model.location, "output", true};
   std::set<std::string> wanted;
   for (const Argument& argument : call->arguments) collect_names(argument.value, wanted);
   for (const std::string& column : wanted) {
+    if (columns.names.count(column) > 0) continue;
+    if (is_unknown_column(column)) columns.names[column] = {Broken{}, train_->data.location, "column", true};
     const auto known = columns_.find(column);
-    if (known == columns_.end() || columns.names.count(column) > 0) continue;
+    if (known == columns_.end()) continue;
     const std::optional<Tensor> tensor = column_tensor(column, target, nullptr);
     if (!tensor) return std::nullopt;
     columns.names[column] = {*tensor, known->second.second, "column", true};
@@ -293,6 +347,10 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
       if (value) values.emplace_back(&formal, *value);
       continue;
     }
+    if (bound[k] && bound[k]->kind == ExprKind::name && is_unknown_column(bound[k]->text)) {
+      values.emplace_back(&formal, Broken{});
+      continue;
+    }
     const Value value = evaluate(bound[k] ? bound[k] : formal.default_value);
     const std::optional<Tensor> tensor =
         is_broken(value) ? std::nullopt : to_tensor(value, bound[k] ? bound[k] : call, formal.type->word == "idx");
@@ -308,6 +366,11 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
     context_.frame = &frame;
     for (size_t k = 0; k < values.size(); ++k) {
       const Formal& formal = *values[k].first;
+      if (is_broken(values[k].second)) {
+        const std::optional<Tensor> unknown = stand_in(*formal.type, formal.name.text, target);
+        good = unknown && define(formal.name, *unknown, "argument") && good;
+        continue;
+      }
       if (auto* tensor = std::get_if<Tensor>(&values[k].second)) {
         const std::string of = fmt::format("argument `{}` of loss `{}`", formal.name.text, name);
         const Expr* given = bound[k] ? bound[k] : call;
@@ -337,7 +400,7 @@ std::optional<Tensor> Elaborator::loss_value(Target& target, const Definition& m
 }
 
 void Elaborator::elaborate_examples(const Definition& train) {
-  if (program_.inputs.empty()) return;
+  if (!model_ || program_.inputs.size() != model_->tensors.size()) return;  // a mistake is known
   for (const TrainItem& item : train.items) {
     if (item.word != "example") continue;
     Example example;

@@ -68,12 +68,45 @@ struct Call {
   ir::SourceLocation site;
 };
 
+// A branch of an `if` that is decided at run time: what goes wrong there counts only where it is taken.
+struct Branch {
+  const Branch* outer = nullptr;
+  Value condition;
+  const Expr* at = nullptr;
+  bool taken = true;  // where the condition holds
+};
+
 struct Context {
   Scope* scope = nullptr;
   Target* target = nullptr;
   Frame* frame = nullptr;
   const IndexScope* indices = nullptr;
   bool indexed = false;  // inside an index equation or a reduction
+  const Branch* branch = nullptr;
+  const Branch* layer_branch = nullptr;  // where the layer that is being applied stands; its axes are other ones
+};
+
+// A body of its own kind, elaborated from an empty context; the one before is there again at the end.
+class BodyContext {
+ public:
+  BodyContext(Context& context, int32_t file, Frame::Kind kind, Target* target) : context_(context), saved_(context) {
+    scope.file = file;
+    frame.kind = kind;
+    context_ = {};
+    context_.scope = &scope;
+    context_.frame = &frame;
+    context_.target = target;
+  }
+  ~BodyContext() { context_ = saved_; }
+  BodyContext(const BodyContext&) = delete;
+  BodyContext& operator=(const BodyContext&) = delete;
+
+  Scope scope;
+  Frame frame;
+
+ private:
+  Context& context_;
+  Context saved_;
 };
 
 struct Instance {
@@ -116,13 +149,20 @@ struct PendingGather {
   Tensor indices;
 };
 
-// What one side of a `when training` gave, until a function that takes the other side is elaborated.
-struct WhenSide {
-  bool training = false;
-  std::string type;
+// What the sides of a `when training` gave, "" where that is not known: of the run that does not train, of that which
+// does. A function takes one of them.
+struct WhenSides {
+  bool seen[2] = {};
+  std::string types[2];
 };
 
 bool is_builtin(const std::string& name);
+// mean[rows] e, std[rows] e, ..., and whether one stands in the expression or block.
+bool is_rows_reduction(const Expr* expr);
+bool reduces_rows(const Expr* expr);
+bool reduces_rows(const Block& block);
+// The names that stand in an expression.
+void collect_names(const Expr* expr, std::set<std::string>& names);
 
 // The arguments of a call, put in the order of the formals; null where the default holds.
 using BoundArguments = std::vector<const Expr*>;
@@ -135,6 +175,7 @@ class Elaborator {
  private:
   // Messages and limits (elaborate.cpp)
   ir::Diagnostic& error(ir::SourceLocation location, std::string message);
+  ir::Diagnostic diagnostic_at(ir::SourceLocation location, std::string message) const;
   bool spend(ir::SourceLocation location);
   bool fits(const ir::Shape& shape, ir::SourceLocation location, std::string_view what);
   void count_state(const ir::Type& type, ir::SourceLocation location);
@@ -189,10 +230,11 @@ class Elaborator {
   std::string type_text(const ir::Shape& shape, int64_t limit, ir::DType dtype = ir::DType::f32) const;
   ir::Shape sample_shape(const Tensor& tensor) const;
 
-  // Index equations (elaborate_index.cpp, elaborate_access.cpp)
+  // Index equations (elaborate_index.cpp, elaborate_range.cpp, elaborate_access.cpp)
   Value index_equation(const Statement& statement, const Expr* value);
   bool introduce(const std::vector<Index>& indices, const std::vector<const Expr*>& bodies, int first_axis,
                  IndexScope& scope);
+  void unknown_pack(const Name& name);
   bool introduce_batch(const Index& index, int first_axis, IndexBinding& binding);
   void find_range(IndexBinding& binding, const std::vector<const Expr*>& bodies, int& next_axis);
   Value reduction(const Expr* expr);
@@ -237,8 +279,9 @@ class Elaborator {
   // grad(e, x) (elaborate_gradient.cpp)
   Value gradient(const Expr* expr);
   bool depends(ir::ValueId value, ir::ValueId on) const;
+  std::optional<Tensor> copy_for_each_sample(const Tensor& parameter, ir::SourceLocation location);
 
-  // Layers (elaborate_layer.cpp)
+  // Layers (elaborate_layer.cpp, elaborate_body.cpp, elaborate_parameter.cpp, elaborate_require.cpp)
   Value make_instance(const Definition& layer, const Expr* call_expr);
   Value apply_instance(InstanceRef instance, const std::vector<Value>& arguments, const Expr* at);
   std::optional<Value> static_argument(const Formal& formal, const Expr* value, const std::string& setting_prefix,
@@ -247,6 +290,8 @@ class Elaborator {
   Value body(const Block& block, std::string_view of);
   void statement(const Statement& statement);
   void repeat(const Statement& statement);
+  bool requirement(const Statement& statement);
+  std::optional<std::string> requirement_text(const Name& text);
   void declare_parameters(const Statement& statement);
   bool check_full_name(const std::string& full, const Name& name, std::string_view what);
   std::optional<Tensor> initial_value(const Expr* expr, const ir::Shape& shape, const std::string& draw_name,
@@ -258,7 +303,8 @@ class Elaborator {
   void assign_state(const Statement& statement);
   void finish_states(Target& target);
   Value when_training(const Expr* expr);
-  bool check_when_sides(const Expr* expr, const Value& value);
+  bool check_when_sides(const Expr* expr, const WhenSides& sides);
+  void elaborate_other_sides();
   void sample(const Statement& statement);
   Value categorical(const Expr* expr);
   void report(const Statement& statement);
@@ -268,7 +314,14 @@ class Elaborator {
   Tensor live_count();
   std::optional<Tensor> select_live(const Tensor& tensor, double dead, ir::SourceLocation location);
   ir::ValueId batch_mean(const Tensor& tensor);
+  std::optional<double> number_of_batch(ir::ValueId value, bool& looks_at_batch) const;
   bool divides_by_zero(const Tensor& divisor) const;
+
+  // What can be wrong at run time (elaborate_fault.cpp)
+  std::optional<Tensor> checked_index(const Tensor& value, int64_t limit, const Expr* expr);
+  bool check_softmax(const Tensor& most, const Expr* expr);
+  std::optional<Tensor> where_taken(Tensor wrong, const Expr* expr);
+  void add_fault(Tensor wrong, ir::SourceLocation location, const Expr* expr, std::string message, bool shows_value);
 
   // Shapes (elaborate_shape.cpp)
   bool bind_shape(const TypeExpr& type, const ir::Shape& shape, int64_t limit, const std::string& of,
@@ -280,31 +333,42 @@ class Elaborator {
   bool check_result(const TypeExpr& type, const Value& value, const Definition& of);
 
   // The run (elaborate_train.cpp, elaborate_data.cpp, elaborate_optimizer.cpp)
-  bool read_train_items(const Definition& train);
+  void read_train_items(const Definition& train);
   void elaborate_data(const Definition& data);
+  void draw(const Statement& item, const Definition& data, std::vector<ir::TableColumn>* drawn);
+  void formula_column(const Statement& item);
   void elaborate_rows(const Definition& data);
-  // Data from files (elaborate_files.cpp)
+  // Rows that stay (elaborate_files.cpp)
   std::optional<int64_t> fixed_rows(const Definition& data);
   bool split_rows(const Definition& data, int64_t rows, int64_t test_rows, int64_t window);
   void elaborate_files(const Definition& data);
   bool open_table(const Definition& data);
   void window_columns(const Definition& data);
+  // Columns that are made of those of a table (elaborate_columns.cpp)
+  void elaborate_table(const Definition& data);
   void elaborate_columns(const Definition& data, Target& target, bool statistics);
   bool bind_table_columns(const Definition& data, Target& target, Scope& scope);
   std::optional<std::vector<const ir::TableColumn*>> column_range(const Expr* range);
+  bool check_new_column(const Name& name);
+  std::optional<Tensor> column_value(const Value& value, const Expr* expr, ir::SourceLocation location);
+  // mean[rows] e (elaborate_rows.cpp)
   Value rows_reduction(const Expr* expr);
   Value rows_statistic(const Expr* expr);
   // Epochs, metrics (elaborate_metric.cpp)
   void read_schedule(const Definition& train);
   std::optional<int64_t> interval(const TrainItem& item);
-  void elaborate_metrics(const Definition& train, const Definition& model);
-  bool elaborate_metric(const TrainItem& item, const Definition& model);
-  std::optional<Tensor> loss_value(Target& target, const Definition& model, Scope& columns, const Tensor& out);
+  void elaborate_metrics(const Definition& train);
+  void elaborate_metric(const TrainItem& item);
+  std::optional<Tensor> loss_value(Target& target, Scope& columns, const std::optional<Tensor>& out);
   void elaborate_examples(const Definition& train);
   std::optional<std::pair<ir::Shape, std::vector<float>>> literal(const Expr* expr);
+  std::optional<Tensor> elaborate_model(Scope& columns, Target*& target);
   std::optional<Tensor> elaborate_model(const Definition& model, Target& target, Scope& columns);
+  std::optional<Tensor> stand_in(const TypeExpr& type, const std::string& name, Target& target);
+  std::optional<Tensor> stand_in_for_model(Target& target);
+  bool is_unknown_column(const std::string& name) const;
   std::optional<Tensor> column_tensor(const std::string& name, Target& target, const TypeExpr* type);
-  void elaborate_loss(const Definition& train, const Definition& model);
+  void elaborate_loss(const Definition& train);
   void elaborate_optimizer();
   void optimizer_statement(const Statement& statement, const Definition& optimizer, std::vector<Scope>& scopes,
                            std::map<std::string, std::map<std::string, Tensor>>& states);
@@ -320,6 +384,9 @@ class Elaborator {
   Context context_;
   Program program_;
   const Definition* train_ = nullptr;
+  const Definition* model_ = nullptr;  // null: unknown, as what follows; their uses bring no more messages
+  const Definition* data_ = nullptr;
+  bool data_broken_ = false, model_broken_ = false, loss_broken_ = false;
   std::map<std::string, const TrainItem*> items_;
 
   std::map<const Definition*, Scalar> defined_;  // -D
@@ -342,16 +409,24 @@ class Elaborator {
   std::vector<std::string> parameter_order_;
   std::set<std::string> dropped_states_;
 
-  const Target* training_target_ = nullptr;            // @RUN.loss
+  bool training_ = false;                              // @RUN.loss is elaborated
   std::map<std::string, ParameterInfo> layer_states_;  // of layers and of the loss
   std::map<std::pair<const Target*, std::string>, Tensor> state_values_;
   std::map<std::pair<const Target*, std::string>, int> sample_uses_;
   std::set<std::string> changed_states_;
   // Each `when training`, by its instance and the calls that led there, and how often each function has come to it.
   using WhenKey = std::pair<const Expr*, std::string>;
-  std::map<std::pair<WhenKey, int>, WhenSide> when_sides_;
+  std::map<std::pair<WhenKey, int>, WhenSides> when_sides_;
+  int when_round_ = -1;  // >= 0: functions are elaborated for the sides that no other takes
+  int when_depth_ = 0;
   std::map<std::pair<const Target*, WhenKey>, int> when_uses_;
   std::vector<std::pair<Name, ir::ValueId>> reports_;
+  std::map<std::pair<const Expr*, ir::SourceLocation>, size_t> fault_numbers_;  // by the use of the body that it is in
+  // Parameters that a `grad` wants a gradient of for each sample, by their full names; where the model is elaborated
+  // with a copy for each sample, what was copied. `once_more_`: such a parameter was found when it was too late.
+  std::set<std::string> for_each_sample_;
+  std::map<std::pair<const Target*, uint32_t>, Tensor> copied_;
+  bool once_more_ = false;
   Name pending_name_;       // `let NAME = linear(5)` names the instance
   bool first_pass_ = true;  // the model is elaborated twice: rows of the table only once
 
@@ -374,7 +449,9 @@ class Elaborator {
   Target* update_ = nullptr;
   std::vector<Scope>* optimizer_scopes_ = nullptr;   // one a parameter, while a line of the optimizer is elaborated
   std::map<const Expr*, Value> totals_;              // of that line
+  std::shared_ptr<const ir::Table> table_;           // what the columns of the data are made of
   bool in_columns_ = false, in_statistics_ = false;  // which of the two the data block is elaborated for
+  bool in_draws_ = false;                            // or for what it draws alone
   size_t statistic_count_ = 0;
   int64_t last_batch_rows_ = 0;  // of an epoch, where that batch is not full; 0: all are
 

@@ -14,9 +14,9 @@ namespace {
 
 constexpr size_t kMaxLexicalErrors = 100;
 
-constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state", "let",
-                                  "repeat",   "if",     "then",  "else", "when",  "old",   "not",   "and",
-                                  "or",       "true",   "false", "stop", "grad",  "idx",   "inf",   "like"};
+constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state",  "let", "repeat",
+                                  "if",       "then",   "else",  "when", "old",   "not",   "and",    "or",  "true",
+                                  "false",    "stop",   "grad",  "idx",  "inf",   "like",  "require"};
 // Words that a later version may give a meaning.
 constexpr std::array kReserved = {"vmap", "scan", "env", "budget", "precision"};
 constexpr std::array kReductions = {"sum",    "mean",      "max",     "min",         "prod",
@@ -29,8 +29,8 @@ constexpr std::array kOpenEnded = {"->", "<-", "|>", "==", "!=", "<=", ">=",  "/
                                    "*",  "/",  "^",  "<",  ">",  "~",  "and", "or", "not", "then", "else", "if"};
 constexpr std::array kContinuing = {"|>", "->", "then", "else"};
 // A line that starts with one of these cannot be inside brackets: an open one was forgotten.
-constexpr std::array kStatementWords = {"language", "import", "const", "fn",    "layer",
-                                        "param",    "state",  "let",   "repeat"};
+constexpr std::array kStatementWords = {"language", "import", "const", "fn",     "layer",
+                                        "param",    "state",  "let",   "repeat", "require"};
 
 template <size_t count>
 bool contains(const std::array<const char*, count>& words, std::string_view word) {

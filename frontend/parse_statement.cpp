@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kMaxParseErrors = 100;
 }
 
-Parser::Parser(const ir::Sources& sources, int32_t file, TokenList list, ir::Diagnostics& diagnostics)
-    : sources_(sources), file_(file), tokens_(std::move(list.tokens)), diagnostics_(diagnostics) {
+Parser::Parser(int32_t file, TokenList list, ir::Diagnostics& diagnostics)
+    : file_(file), tokens_(std::move(list.tokens)), diagnostics_(diagnostics) {
   ast_.file = file;
   ast_.comments = std::move(list.comments);
 }
@@ -153,6 +153,7 @@ void Parser::statement(Block& block) {
   if (token.is_keyword("param")) return declaration(block, StatementKind::param);
   if (token.is_keyword("state")) return declaration(block, StatementKind::state);
   if (token.is_keyword("repeat")) return repeat(block);
+  if (token.is_keyword("require")) return require(block);
   if (token.is_keyword("const")) {
     Statement statement;
     statement.kind = StatementKind::constant;
@@ -259,6 +260,22 @@ void Parser::declaration(Block& block, StatementKind kind) {
   add(block, std::move(statement));
 }
 
+// require k <= h, "kernel {k} does not fit height {h}"
+void Parser::require(Block& block) {
+  Statement statement;
+  statement.kind = StatementKind::require;
+  statement.location = take().location;
+  statement.value = expression();
+  if (!expect(",", "and a text behind the condition of `require`")) return skip_statement();
+  if (peek().kind != TokenKind::string) {
+    error(peek(), fmt::format("expected the text of `require` in quotes, found {}", describe(peek())));
+    return skip_statement();
+  }
+  const Token& text = take();
+  statement.text = {text.text, text.location};
+  add(block, std::move(statement));
+}
+
 void Parser::repeat(Block& block) {
   Statement statement;
   statement.kind = StatementKind::repeat;
@@ -304,7 +321,7 @@ Ast parse(const ir::Sources& sources, int32_t file, ir::Diagnostics& diagnostics
     ast.file = file;
     return ast;
   }
-  return Parser(sources, file, std::move(list), diagnostics).run();
+  return Parser(file, std::move(list), diagnostics).run();
 }
 
 }  // namespace gradc::frontend

@@ -16,7 +16,7 @@ bool starts_definition(const Token& token, const Token& next);
 
 class Parser {
  public:
-  Parser(const ir::Sources& sources, int32_t file, TokenList list, ir::Diagnostics& diagnostics);
+  Parser(int32_t file, TokenList list, ir::Diagnostics& diagnostics);
   Ast run();
 
  private:
@@ -36,7 +36,7 @@ class Parser {
   ir::Diagnostic& error(const Token& token, std::string message);
   std::string describe(const Token& token) const;
 
-  // Expressions (parse_expression.cpp)
+  // Expressions and types (parse_expression.cpp, parse_primary.cpp, parse_type.cpp)
   const Expr* expression();
   const Expr* conditional();
   const Expr* disjunction();
@@ -69,6 +69,7 @@ class Parser {
   void let(Block& block);
   void declaration(Block& block, StatementKind kind);
   void repeat(Block& block);
+  void require(Block& block);
   void assignment(Block& block, StatementKind kind);
   void add(Block& block, Statement statement);
 
@@ -96,7 +97,6 @@ class Parser {
   Definition begin_definition(DefinitionKind kind);
   void end_definition(Definition definition);
 
-  const ir::Sources& sources_;
   int32_t file_;
   std::vector<Token> tokens_;
   ir::Diagnostics& diagnostics_;

@@ -83,6 +83,8 @@ std::string print_statement(const Statement& statement, size_t indent) {
       return fmt::format("repeat {} {}", value, print_block(*statement.body, indent));
     case StatementKind::constant:
       return fmt::format("const {} = {}", names, value);
+    case StatementKind::require:
+      return fmt::format("require {}, {}", print_expression(*statement.value), quoted(statement.text.text));
     case StatementKind::report:
       return fmt::format("report {} = {}", names, value);
     case StatementKind::expression:

@@ -10,9 +10,10 @@
 //   @add.init(%key: i32[3] key) -> (parameters)                    the initial values func @add.predict(parameters,
 //   states, %x: f32[B,..] data) -> (out: f32[B,..])
 // Where the last batch of an epoch is not full, @RUN.loss also takes %batch.live: f32[] data, the number of rows that
-// count. Data from files adds @RUN.columns and @RUN.statistics, metrics add @RUN.metric.NAME (see DataSource, Metric).
-// Names of results, arguments and tensors are equal where they mean the same thing; wiring is by name.
-// key = (seed low word, seed high word, step number from 0); init uses step 0.
+// count. Values that can be wrong while they run add results `fault.K` to the functions that compute them. Data from
+// files adds @RUN.columns and @RUN.statistics, metrics add @RUN.metric.NAME (see DataSource, Metric). Names of results,
+// arguments and tensors are equal where they mean the same thing; wiring is by name. key = (seed low word, seed high
+// word, step number from 0); init uses step 0.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "ir/diag.h"
 #include "ir/graph.h"
 #include "ir/table.h"
 
@@ -58,6 +60,7 @@ struct Column {
   int64_t limit = 0;          // idx<limit>: whole numbers from 0 to limit-1
   int64_t window_begin = 0;   // of windows: where in a window the column begins
   ir::SourceLocation location;
+  ir::SourceLocation values_location{};  // of files: what they are computed by
 };
 
 // Rows first, first + step, ... of the resident ones.
@@ -78,7 +81,8 @@ struct DataSource {
   std::vector<Column> columns;
   std::vector<DataPart> parts;             // train first
   int64_t shuffled = 0;                    // the first so many rows are put into a fixed order before they are split
-  std::shared_ptr<const ir::Table> table;  // of data from files
+  std::shared_ptr<const ir::Table> table;  // of data from files,
+  ir::TableRequest request;                // which the spec asks for so
   int64_t chunk = 0;
   std::vector<Port> statistics;  // results of @RUN.statistics, saved with the weights
   const DataPart* part(const std::string& part_name) const {
@@ -111,10 +115,18 @@ struct Example {
   ir::SourceLocation location;
 };
 
+// What the result `fault.K` of a function says (ir/fault.h). The headline is the message, or, with `shows_value`, the
+// value and the message: "12 is" + " outside idx<10>".
+struct FaultPlace {
+  ir::Diagnostic diagnostic;
+  bool shows_value = false;
+};
+
 struct Program {
   ir::Module module;
-  std::string run;    // add
-  std::string model;  // adder
+  std::vector<FaultPlace> faults;  // by K
+  std::string run;                 // add
+  std::string model;               // adder
   std::vector<Port> inputs;
   std::vector<Port> outputs;      // named `out` where the model has a single unnamed output
   std::vector<Setting> settings;  // defaults; `--set` replaces them
@@ -130,9 +142,10 @@ struct Program {
   std::optional<StopWhen> stop_when;
   uint64_t seed = 0;
   std::optional<std::string> save;  // `save "f.safetensors"`
-  int64_t save_every = 0;           // also every so many steps
-  int64_t log_every = 0;            // `log every 100 steps`: the loss is printed; 0: not
-  bool shuffle = true;  // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
+  ir::SourceLocation save_location;
+  int64_t save_every = 0;  // also every so many steps
+  int64_t log_every = 0;   // `log every 100 steps`: the loss is printed; 0: not
+  bool shuffle = true;     // literal rows: a new order every epoch; `shuffle false` keeps the order of the file
 };
 
 }  // namespace gradc::frontend

@@ -22,8 +22,8 @@ constexpr size_t kLongestName = 60;
 bool is_comparison(Op op) { return op == Op::less || op == Op::less_equal || op == Op::equal; }
 bool is_logical(Op op) { return op == Op::logical_and || op == Op::logical_or || op == Op::logical_not; }
 
-// The operations on doubles, as the interpreter has them. Another table than ir/eval_ops.cpp because a front end that
-// evaluates `1/sqrt(in)` needs no tensors.
+// The operations on doubles, as the interpreter has them. Another table than ir/eval_elementwise.cpp because a front
+// end that evaluates `1/sqrt(in)` needs no tensors.
 double compute(Op op, double a, double b) {
   switch (op) {
     case Op::neg:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/fault.h"
+
 namespace gradc::frontend {
 
 ir::ValueId Target::argument(const std::string& name, const ir::Type& type, ir::Role role,
@@ -19,6 +21,11 @@ ir::ValueId Target::argument(const std::string& name, const ir::Type& type, ir::
   return entry->second;
 }
 
+void Target::fault(size_t number, ir::ValueId wrong) {
+  const auto [entry, is_new] = faults_.try_emplace(number, wrong);
+  if (!is_new) entry->second = builder_.binary(ir::Op::max, entry->second, wrong);
+}
+
 ir::Func Target::finish(std::string name, ir::SourceLocation location, const std::set<std::string>& dropped) const {
   constexpr ir::Role kOrder[] = {ir::Role::parameter, ir::Role::input, ir::Role::state,
                                  ir::Role::data,      ir::Role::hyper, ir::Role::key};
@@ -34,9 +41,11 @@ ir::Func Target::finish(std::string name, ir::SourceLocation location, const std
       ++result.parameter_count;
     }
   }
+  std::vector<ir::FuncResult> results = func_.results;
+  for (const auto& [number, wrong] : faults_) results.push_back({ir::fault_name(number), wrong});
   // What no result depends on is left out.
   std::vector<bool> live(func_.size(), false);
-  for (const ir::FuncResult& old : func_.results) {
+  for (const ir::FuncResult& old : results) {
     if (dropped.count(old.name) == 0) live[old.value.index] = true;
   }
   for (size_t i = func_.size(); i-- > 0;) {
@@ -49,7 +58,7 @@ ir::Func Target::finish(std::string name, ir::SourceLocation location, const std
     for (ir::ValueId& operand : value.operands) operand = moved[operand.index];
     moved[i] = result.add(std::move(value));
   }
-  for (const ir::FuncResult& old : func_.results) {
+  for (const ir::FuncResult& old : results) {
     if (dropped.count(old.name) == 0) result.results.push_back({old.name, moved[old.value.index]});
   }
   return result;

@@ -29,10 +29,15 @@ class Target {
   // The argument of that name, made at its first use.
   ir::ValueId argument(const std::string& name, const ir::Type& type, ir::Role role, ir::SourceLocation location);
   void result(const std::string& name, ir::ValueId value) { func_.results.push_back({name, value}); }
+  // `wrong` is `fault.number` (ir/fault.h), or part of it where the number has come before.
+  void fault(size_t number, ir::ValueId wrong);
+  // The value holds whole numbers from 0 to limit - 1, whatever it is computed from.
+  void set_limit(ir::ValueId value, int64_t limit) { limits_[value.index] = limit; }
+  const std::map<uint32_t, int64_t>& limits() const { return limits_; }
 
   // The function with its arguments in front: parameters, inputs, states, data, hyper-parameters, keys, each in the
-  // order in which they were made. `dropped` arguments, which nothing uses, are left out together with their results;
-  // so are values that no result depends on.
+  // order in which they were made; faults are the last results. `dropped` arguments, which nothing uses, are left out
+  // together with their results; so are values that no result depends on.
   ir::Func finish(std::string name, ir::SourceLocation location, const std::set<std::string>& dropped = {}) const;
 
  private:
@@ -41,6 +46,8 @@ class Target {
   ir::Func func_;
   ir::Builder builder_;
   std::map<std::string, ir::ValueId> arguments_;
+  std::map<size_t, ir::ValueId> faults_;
+  std::map<uint32_t, int64_t> limits_;
 };
 
 }  // namespace gradc::frontend

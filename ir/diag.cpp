@@ -21,15 +21,18 @@ Diagnostic& Diagnostic::help(std::string text) {
   return *this;
 }
 
-Diagnostic& Diagnostics::error(SourceLocation location, std::string message) {
-  ++error_count_;
-  all_.push_back({Severity::error, std::move(message), location, {}, {}, {}});
+Diagnostic& Diagnostics::add(Diagnostic diagnostic) {
+  if (diagnostic.severity == Severity::error) ++error_count_;
+  all_.push_back(std::move(diagnostic));
   return all_.back();
 }
 
+Diagnostic& Diagnostics::error(SourceLocation location, std::string message) {
+  return add({Severity::error, std::move(message), location, {}, {}, {}});
+}
+
 Diagnostic& Diagnostics::warning(SourceLocation location, std::string message) {
-  all_.push_back({Severity::warning, std::move(message), location, {}, {}, {}});
-  return all_.back();
+  return add({Severity::warning, std::move(message), location, {}, {}, {}});
 }
 
 namespace {

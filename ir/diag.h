@@ -41,6 +41,7 @@ class Diagnostics {
   // The reference stays valid until the next call.
   Diagnostic& error(SourceLocation location, std::string message);
   Diagnostic& warning(SourceLocation location, std::string message);
+  Diagnostic& add(Diagnostic diagnostic);
   bool has_errors() const { return error_count_ > 0; }
   size_t error_count() const { return error_count_; }
   bool empty() const { return all_.empty(); }

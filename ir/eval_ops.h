@@ -1,4 +1,4 @@
-// The meaning of each operation: one function a row of ops.def, in eval_ops.cpp.
+// The meaning of each operation: one function a row of ops.def (eval_rules.h).
 #pragma once
 #include <vector>
 

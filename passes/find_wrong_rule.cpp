@@ -84,7 +84,7 @@ ir::Result<std::optional<WrongRule>> find_wrong_rule(const Func& loss, const std
     options.most_elements = kMostChecked;
     const ir::Result<std::vector<GradientCheckRow>> rows =
         check_gradients(alone, differentiate(alone, "gradient", names, rule), names, operands, options);
-    if (!rows) return ir::Error{rows.error()};
+    if (!rows) return rows.failure();
     for (const GradientCheckRow& row : *rows) {
       if (!row.passed)
         return std::optional(WrongRule{id, std::stoul(row.name), row.index, row.derived, row.difference});

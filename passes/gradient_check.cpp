@@ -129,7 +129,7 @@ ir::Result<std::vector<GradientCheckRow>> check_gradients(const Func& loss, cons
 
   const Func wide_gradient = ir::widen(gradient);
   const ir::Result<std::vector<Tensor>> results = ir::evaluate(wide_gradient, wide);
-  if (!results) return ir::Error{results.error()};
+  if (!results) return results.failure();
 
   std::vector<GradientCheckRow> rows;
   for (const std::string& name : wrt) {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "ir/ensure.h"
+#include "ir/fault.h"
 #include "ir/philox.h"
 #include "runtime/state.h"
 
@@ -92,6 +93,7 @@ ir::Result<Dataset> Dataset::drawn(Executor draw, Layout draw_layout, const Layo
     ENSURE(column != nullptr && column->type == slot.type, "no column for the data argument " + slot.name);
     data.draw_in_place_ &= column->offset == slot.offset;
   }
+  for (const Slot& slot : draw_layout.results) data.draw_checks_ |= ir::is_fault(slot.name);
   data.draw_layout_ = std::move(draw_layout);
   return data;
 }
@@ -140,6 +142,16 @@ void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
   }
 }
 
+ir::Status Dataset::check_drawn(const StepBuffers& drawn, uint64_t first, int64_t steps) const {
+  for (int64_t step = 0; draw_checks_ && step < steps; ++step) {
+    std::optional<ir::Fault> fault = find_fault(draw_layout_, drawn.results + step * drawn.result_stride);
+    if (!fault) continue;
+    return ir::Error{fmt::format("in the data drawn for step {}", first + static_cast<uint64_t>(step) + 1),
+                     std::move(fault)};
+  }
+  return ir::success();
+}
+
 ir::Status Dataset::stage_drawn(uint64_t first, int64_t steps, std::byte* blocks) {
   const int64_t key_stride = draw_layout_.hyper_bytes;
   AlignedBuffer keys(steps * key_stride);
@@ -156,12 +168,14 @@ ir::Status Dataset::stage_drawn(uint64_t first, int64_t steps, std::byte* blocks
   if (draw_in_place_) {
     buffers.results = blocks;
     buffers.result_stride = block_bytes_;
-    return draw_(buffers, steps);
+    if (ir::Status status = draw_(buffers, steps); !status) return status;
+    return check_drawn(buffers, first, steps);
   }
   AlignedBuffer drawn(steps * draw_layout_.result_bytes);
   buffers.results = drawn.data();
   buffers.result_stride = draw_layout_.result_bytes;
   if (ir::Status status = draw_(buffers, steps); !status) return status;
+  if (ir::Status status = check_drawn(buffers, first, steps); !status) return status;
   for (int64_t step = 0; step < steps; ++step) {
     for (const Slot& slot : slots_) {
       std::memcpy(blocks + step * block_bytes_ + slot.offset,

@@ -65,6 +65,7 @@ class Dataset {
 
  private:
   ir::Status stage_drawn(uint64_t first, int64_t steps, std::byte* blocks);
+  ir::Status check_drawn(const StepBuffers& drawn, uint64_t first, int64_t steps) const;
   void order_rows(uint64_t epoch);
   void stage_resident(uint64_t first, int64_t steps, std::byte* blocks);
 
@@ -82,6 +83,7 @@ class Dataset {
   Executor draw_;
   Layout draw_layout_;
   bool draw_in_place_ = false;  // the results of `draw` already have the step's layout
+  bool draw_checks_ = false;    // and some are faults
 };
 
 }  // namespace gradc::runtime

@@ -141,7 +141,7 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
     executor.begin = [later] { later->begin(); };
     executor.run = [later, pool = host.pool](const StepBuffers& buffers, int64_t steps) -> ir::Status {
       const Loaded& loaded = later->get();
-      return loaded ? run_steps(**loaded, pool.get(), buffers, steps) : ir::Status(ir::Error{loaded.error()});
+      return loaded ? run_steps(**loaded, pool.get(), buffers, steps) : ir::Status(loaded.failure());
     };
     return executor;
   }

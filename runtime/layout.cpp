@@ -1,8 +1,10 @@
 #include "runtime/layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "ir/ensure.h"
+#include "ir/fault.h"
 #include "runtime/aligned_buffer.h"
 
 namespace gradc::runtime {
@@ -49,6 +51,16 @@ Layout layout_of(const ir::Func& planned) {
     append(layout.results, layout.result_bytes, {result.name, value.type, ir::Role::input, value.storage.offset});
   }
   return layout;
+}
+
+std::optional<ir::Fault> find_fault(const Layout& layout, const std::byte* results) {
+  for (const Slot& slot : layout.results) {
+    if (!ir::is_fault(slot.name)) continue;
+    float value = 0;
+    std::memcpy(&value, results + slot.offset, sizeof(value));
+    if (value != ir::kNoFault) return ir::Fault{slot.name, ir::fault_value(value)};
+  }
+  return std::nullopt;
 }
 
 Layout persistent_layout(const ir::Func& func) {

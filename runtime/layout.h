@@ -2,12 +2,15 @@
 // tensors with their offsets. Everything that fills or reads such memory does it through this table.
 // Tests: tests/unit/test_state.cpp.
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/result.h"
 
 namespace gradc::runtime {
 
@@ -32,6 +35,9 @@ struct Layout {
 
 // Every argument and every result of `planned` must have been given a space (ENSURE).
 Layout layout_of(const ir::Func& planned);
+
+// The first fault (ir/fault.h) among the results of one run of the function.
+std::optional<ir::Fault> find_fault(const Layout& layout, const std::byte* results);
 
 // Slots for the arguments of role parameter and state of a function that has not been planned, one after the other.
 Layout persistent_layout(const ir::Func& func);

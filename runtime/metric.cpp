@@ -8,6 +8,7 @@
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 
 namespace gradc::runtime {
 namespace {
@@ -62,6 +63,7 @@ ir::Result<float> Metric::evaluate(const State& run) {
     ir::Status staged = rows_.stage(static_cast<uint64_t>(begin / rows_.batch()), 1, data.data());
     if (!staged) return staged.take_error();
     if (ir::Status status = samples_(buffers, 1); !status) return status.take_error();
+    if (std::optional<ir::Fault> fault = find_fault(layout_, results.data())) return ir::Error{"", std::move(fault)};
     for (size_t k = 0; k < values.size(); ++k) {
       const Slot* slot = find_slot(layout_.results, fmt::format("values.{}", k));
       ENSURE(slot != nullptr && slot->type.shape == ir::Shape{rows_.batch()}, "a metric without values");
@@ -81,6 +83,7 @@ ir::Result<float> Metric::evaluate(const State& run) {
   }
   ir::Result<std::vector<ir::Tensor>> totals = ir::evaluate(*total_, arguments);
   if (!totals) return totals.take_error();
+  if (ir::Status status = ir::check_faults(*total_, *totals, ""); !status) return status.take_error();
   return static_cast<float>((*totals)[0].at(0));
 }
 

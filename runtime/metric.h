@@ -23,7 +23,7 @@ class Metric {
   // order.
   Metric(Executor samples, Layout layout, Dataset rows, HyperTable hyper, std::vector<std::string> reductions,
          std::optional<ir::Func> total);
-  // With the parameters and states of the run as they are.
+  // With the parameters and states of the run as they are. A fault of the program is an error without words.
   ir::Result<float> evaluate(const State& run);
 
  private:

@@ -115,7 +115,7 @@ std::optional<NumberType> number_type(std::string_view descr) {
 
 ir::Result<NumberArray> read_npy(const std::string& path, const std::string& name) {
   const ir::Result<InputFile> file = InputFile::open(path);
-  if (!file) return ir::Error{file.error()};
+  if (!file) return file.failure();
   std::array<std::byte, 12> head = {};
   const auto head_bytes = static_cast<size_t>(std::min<int64_t>(file->size(), std::ssize(head)));
   if (ir::Status status = file->read(0, std::span(head).first(head_bytes)); !status) return status.take_error();

@@ -2,6 +2,7 @@
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 
 namespace gradc::runtime {
 namespace {
@@ -50,8 +51,10 @@ ir::Result<std::vector<NamedRow>> predict(const ir::Func& func, const State& sta
   }
   ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments);
   if (!results) return results.take_error();
+  if (ir::Status status = ir::check_faults(func, *results, ""); !status) return status.take_error();
   std::vector<NamedRow> rows;
   for (size_t k = 0; k < results->size(); ++k) {
+    if (ir::is_fault(func.results[k].name)) continue;
     NamedRow row{func.results[k].name, {}};
     for (int64_t element = 0; element < (*results)[k].elements(); ++element) {
       row.elements.push_back(static_cast<float>((*results)[k].at(element)));

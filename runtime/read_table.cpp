@@ -34,7 +34,7 @@ ir::Status add_images(ir::Table& table, const std::vector<std::string>& files, c
   ByteArray arrays[2];
   for (size_t k = 0; k < 2; ++k) {
     const ir::Result<std::string> path = find_data_file(files[k], folders);
-    if (!path) return ir::Error{path.error()};
+    if (!path) return path.failure();
     ir::Result<ByteArray> array = read_idx(*path, files[k]);
     if (!array) return array.take_error();
     arrays[k] = std::move(*array);
@@ -92,7 +92,7 @@ bool is_name(std::string_view text) {
 ir::Status read_arrays(const std::string& kind, const std::string& file, const DataFolders& folders,
                        std::vector<NamedArray>& arrays) {
   const ir::Result<std::string> path = find_data_file(file, folders);
-  if (!path) return ir::Error{path.error()};
+  if (!path) return path.failure();
   std::error_code code;
   if (std::filesystem::file_size(*path, code) > static_cast<uintmax_t>(kMaxFileBytes) && !code) {
     return ir::Error{fmt::format("{} is larger than {} bytes", file, kMaxFileBytes)};
@@ -109,7 +109,7 @@ ir::Status read_arrays(const std::string& kind, const std::string& file, const D
     return ir::success();
   }
   const ir::Result<SafetensorsReader> reader = SafetensorsReader::open(*path);
-  if (!reader) return ir::Error{reader.error()};
+  if (!reader) return reader.failure();
   for (const StoredTensor& tensor : reader->tensors()) {
     const std::string place = fmt::format("{}: tensor {}", file, quote_name(tensor.name));
     ir::Result<NumberArray> array = reader->read_array(tensor, place);
@@ -174,7 +174,7 @@ ir::Status add_arrays(ir::Table& table, const ir::TableRequest& request, const s
 
 ir::Result<std::string> read_named(const std::string& name, const DataFolders& folders) {
   const ir::Result<std::string> path = find_data_file(name, folders);
-  if (!path) return ir::Error{path.error()};
+  if (!path) return path.failure();
   return read_whole(*path);
 }
 

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 #include "runtime/safetensors.h"
 
 namespace gradc::runtime {
@@ -109,6 +111,7 @@ ir::Status initialize(State& state, const ir::Func& init) {
   if (init.parameter_count == 1) arguments.push_back(random_key(state.record().seed, 0));
   ir::Result<std::vector<ir::Tensor>> values = ir::evaluate(init, arguments);
   if (!values) return values.take_error();
+  if (ir::Status status = ir::check_faults(init, *values, "in an initial value"); !status) return status;
   for (const Slot& slot : state.slots()) {
     size_t found = init.results.size();
     for (size_t k = 0; k < init.results.size(); ++k) {

@@ -9,6 +9,7 @@
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
+#include "ir/fault.h"
 
 namespace gradc::runtime {
 namespace {
@@ -68,20 +69,22 @@ std::vector<int64_t> split_order(int64_t rows, int64_t shuffled) {
 std::string row_place(const ir::Table& table, int64_t row) {
   const bool test = row >= table.rows - table.test_rows;
   const int64_t own = test ? row - (table.rows - table.test_rows) : row;
-  if (table.first_line > 0) return fmt::format("{}:{}", test ? table.test_name : table.name, own + table.first_line);
-  return fmt::format("{}: row {}",
-                     test                       ? table.test_name
-                     : table.label_name.empty() ? table.name
-                                                : table.label_name,
-                     own + 1);
+  const bool lines = table.first_line > 0;
+  const std::string& file = test ? table.test_name : lines || table.label_name.empty() ? table.name : table.label_name;
+  return fmt::format("{} {} of {}", lines ? "line" : "row", own + (lines ? table.first_line : 1), file);
 }
 
 ir::Result<NamedTensors> table_statistics(const ir::Table& table, const ir::Func& func,
                                           const std::vector<int64_t>& order) {
   ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, {}, order, 0);
   if (!results) return results.take_error();
+  if (ir::Status status = ir::check_faults(func, *results, "in the training rows of " + table.name); !status) {
+    return status.take_error();
+  }
   NamedTensors statistics;
-  for (size_t k = 0; k < results->size(); ++k) statistics.emplace_back(func.results[k].name, std::move((*results)[k]));
+  for (size_t k = 0; k < results->size(); ++k) {
+    if (!ir::is_fault(func.results[k].name)) statistics.emplace_back(func.results[k].name, std::move((*results)[k]));
+  }
   return statistics;
 }
 
@@ -94,7 +97,10 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, co
   for (int64_t begin = 0; begin < std::ssize(order); begin += chunk) {
     const int64_t rows = std::min(chunk, std::ssize(order) - begin);
     const ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, statistics, order, begin);
-    if (!results) return ir::Error{results.error()};
+    if (!results) return results.failure();
+    if (ir::Status status = ir::check_faults(func, *results, "in the rows of " + table.name); !status) {
+      return status.take_error();
+    }
     for (size_t c = 0; c < columns.size(); ++c) {
       const ir::FuncResult* result = func.find_result(columns[c].name);
       ENSURE(result != nullptr, "@" + func.name + " has no result " + columns[c].name);
@@ -114,11 +120,10 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, co
             columns[c].limit > 0 ? value >= 0 && value < limit && std::trunc(value) == value : std::isfinite(value);
         if (good) continue;
         const std::string place = row_place(table, order[static_cast<size_t>(begin + k / elements)]);
-        if (columns[c].limit == 0) {
-          return ir::Error{fmt::format("{}: column `{}` becomes {}", place, columns[c].name, value)};
-        }
-        return ir::Error{
-            fmt::format("{}: column `{}`: {} is outside idx<{}>", place, columns[c].name, value, columns[c].limit)};
+        const std::string wrong = columns[c].limit == 0 ? fmt::format("column `{}` becomes {}", columns[c].name, value)
+                                                        : fmt::format("{} is outside idx<{}>, the type of column `{}`",
+                                                                      value, columns[c].limit, columns[c].name);
+        return ir::Error{fmt::format("{} ({})", wrong, place), ir::Fault{columns[c].name, value}};
       }
       values[c].insert(values[c].end(), first, first + rows * elements);
     }

@@ -31,13 +31,13 @@ struct ColumnLimit {
 };
 
 // Every column row after row in the order of `order`. `func` takes `chunk` rows at a time. An error names the file, the
-// row and the column of a value that is not finite or outside its limit.
+// row and the column of a value that is not finite or outside its limit; its fault has the column's name.
 ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, const ir::Func& func, int64_t chunk,
                                                       const NamedTensors& statistics,
                                                       const std::vector<ColumnLimit>& columns,
                                                       const std::vector<int64_t>& order);
 
-// "digits.csv:17", "train-labels.gz: row 3"
+// "line 17 of digits.csv", "row 3 of train-labels.gz"
 std::string row_place(const ir::Table& table, int64_t row);
 
 }  // namespace gradc::runtime

@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "ir/ensure.h"
+#include "ir/fault.h"
 
 namespace gradc::runtime {
 namespace {
@@ -61,6 +63,26 @@ bool all_finite(const std::vector<float>& losses) {
   return bad == 0;
 }
 
+struct FaultyStep {
+  size_t step = 0;  // of the chunk, from 0
+  ir::Fault fault;
+};
+
+// The first step whose results hold a fault.
+std::optional<FaultyStep> first_faulty(const StepBuffers& buffers, const std::vector<const Slot*>& slots,
+                                       int64_t steps) {
+  std::optional<FaultyStep> first;
+  std::vector<float> values;
+  for (const Slot* slot : slots) {
+    read_scalars(buffers, *slot, steps, values);
+    const auto bad = std::find_if(values.begin(), values.end(), [](float value) { return value != ir::kNoFault; });
+    const auto step = static_cast<size_t>(bad - values.begin());
+    if (bad == values.end() || (first && first->step <= step)) continue;
+    first = {step, {slot->name, ir::fault_value(*bad)}};
+  }
+  return first;
+}
+
 }  // namespace
 
 ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const TrainingObserver& observer,
@@ -84,10 +106,14 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
 
   bool staged_data = false, staged_hyper = false;
   StepReadings readings;
-  std::vector<const Slot*> report_slots;
+  std::vector<const Slot*> report_slots, fault_slots;
   for (const Slot& slot : training.layout.results) {
     ENSURE(slot.type == loss_slot->type, "the step's result " + slot.name + " is no scalar");
     if (&slot == loss_slot) continue;
+    if (ir::is_fault(slot.name)) {
+      fault_slots.push_back(&slot);
+      continue;
+    }
     report_slots.push_back(&slot);
     readings.reports.push_back({slot.name, {}});
   }
@@ -119,12 +145,21 @@ ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const Trai
     for (size_t k = 0; k < report_slots.size(); ++k) {
       read_scalars(buffers, *report_slots[k], count, readings.reports[k].values);
     }
-    if (!all_finite(losses)) {
+    const std::optional<FaultyStep> faulty = first_faulty(buffers, fault_slots, count);
+    const bool finite = all_finite(losses);
+    if (faulty || !finite) {
       const auto bad = std::find_if_not(losses.begin(), losses.end(), [](float loss) { return std::isfinite(loss); });
-      losses.erase(bad + 1, losses.end());
+      const auto until_bad = static_cast<size_t>(bad - losses.begin()) + (bad == losses.end() ? 0 : 1);
+      const bool stopped_by_fault = faulty && (finite || faulty->step < until_bad);
+      losses.resize(stopped_by_fault ? faulty->step : until_bad);
       for (ReportedValues& report : readings.reports) report.values.resize(losses.size());
-      observer.readings(readings);
-      return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved", losses.back(),
+      if (!losses.empty()) observer.readings(readings);
+      if (stopped_by_fault) {
+        return ir::Error{fmt::format("at step {} of the training, which ends here", record.step + losses.size() + 1),
+                         faulty->fault};
+      }
+      return ir::Error{fmt::format("the loss became {} at step {}: training diverged, nothing was saved",
+                                   std::isnan(losses.back()) ? std::fabs(losses.back()) : losses.back(),
                                    record.step + losses.size())};
     }
     observer.readings(readings);

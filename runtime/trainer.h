@@ -18,7 +18,7 @@
 
 namespace gradc::runtime {
 
-// A compiled (or interpreted) step with all it works on. What it gives beside `loss` are reports.
+// A compiled (or interpreted) step with all it works on. What it gives beside `loss` are reports and faults.
 struct Training {
   Executor step;
   Layout layout;  // of the step; its result `loss` is a scalar
@@ -59,7 +59,8 @@ struct TrainingOutcome {
   bool stopped = false;  // by the observer, before all steps were done
 };
 
-// Runs until the state's step count is `steps`. An error where a loss is not finite: it names the step.
+// Runs until the state's step count is `steps`. An error where a loss is not finite, or where a step finds a fault of
+// the program: it names the step.
 ir::Result<TrainingOutcome> train(Training& training, uint64_t steps, const TrainingObserver& observer,
                                   const TrainingLimits& limits = {});
 

@@ -13,25 +13,32 @@ const ir::Func& Elaborated::func(const std::string& name) const {
   return *found;
 }
 
-Results Elaborated::run(const std::string& name, const std::map<std::string, Values>& given) const {
-  const ir::Func& function = func(name);
+std::vector<ir::Tensor> arguments_of(const ir::Func& func, const std::map<std::string, Values>& given) {
   std::vector<ir::Tensor> arguments;
-  for (size_t i = 0; i < function.parameter_count; ++i) {
-    ir::Tensor tensor(function.values[i].type);
-    if (const auto values = given.find(function.values[i].name); values != given.end()) {
+  for (size_t i = 0; i < func.parameter_count; ++i) {
+    ir::Tensor tensor(func.values[i].type);
+    if (const auto values = given.find(func.values[i].name); values != given.end()) {
       REQUIRE(static_cast<int64_t>(values->second.size()) == tensor.elements());
       for (size_t k = 0; k < values->second.size(); ++k) tensor.set(static_cast<int64_t>(k), values->second[k]);
     }
     arguments.push_back(std::move(tensor));
   }
-  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(function, arguments);
+  return arguments;
+}
+
+Results evaluate(const ir::Func& func, const std::map<std::string, Values>& given) {
+  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments_of(func, given));
   REQUIRE(results.ok());
   Results named;
   for (size_t k = 0; k < results->size(); ++k) {
-    Values& values = named[function.results[k].name];
+    Values& values = named[func.results[k].name];
     for (int64_t i = 0; i < (*results)[k].elements(); ++i) values.push_back((*results)[k].at(i));
   }
   return named;
+}
+
+Results Elaborated::run(const std::string& name, const std::map<std::string, Values>& given) const {
+  return evaluate(func(name), given);
 }
 
 bool Elaborated::has_result(const std::string& name, const std::string& result) const {
@@ -59,6 +66,13 @@ Elaborated elaborate_text(const std::string& text, const frontend::Overrides& ov
   return result;
 }
 
+Elaborated elaborate_good(const std::string& text) {
+  Elaborated spec = elaborate_text(text);
+  INFO(spec.messages);
+  REQUIRE(spec.program.has_value());
+  return spec;
+}
+
 std::string layer_spec(const std::string& type, const std::string& row, const std::string& result,
                        const std::string& body) {
   return "language 1\nlayer f()(x: " + type + ") -> " + result + " {\n" + body + "\n}\n" + "model m(x: " + type +
@@ -69,10 +83,7 @@ std::string layer_spec(const std::string& type, const std::string& row, const st
 
 Values apply(const std::string& type, const std::string& row, const std::string& result, const std::string& body,
              const Values& x) {
-  const Elaborated spec = elaborate_text(layer_spec(type, row, result, body));
-  INFO(spec.messages);
-  REQUIRE(spec.program.has_value());
-  return spec.run("predict", {{"one", {1}}, {"x", x}}).at("out");
+  return elaborate_good(layer_spec(type, row, result, body)).run("predict", {{"one", {1}}, {"x", x}}).at("out");
 }
 
 Values vector(const std::string& result, const std::string& body, const Values& x) {

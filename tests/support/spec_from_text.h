@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "frontend/elaborate.h"
+#include "ir/tensor.h"
 
 namespace gradc::tests {
 
@@ -23,8 +24,16 @@ struct Elaborated {
   const ir::Type* parameter(const std::string& name) const;
 };
 
+// A value for each argument by its name; those that are not given are zeros.
+std::vector<ir::Tensor> arguments_of(const ir::Func& func, const std::map<std::string, Values>& given);
+// The results by name.
+Results evaluate(const ir::Func& func, const std::map<std::string, Values>& given);
+
 Elaborated elaborate_text(const std::string& text, const frontend::Overrides& overrides = {},
                           const std::string& run = "");
+
+// The same of a spec without mistakes.
+Elaborated elaborate_good(const std::string& text);
 
 // A spec around a layer body: `x: type` in, `result` out.
 std::string layer_spec(const std::string& type, const std::string& row, const std::string& result,

@@ -18,39 +18,20 @@ namespace {
 
 // A model of x: f32[3] and w: f32[3] with that body, in batches of two rows.
 Elaborated spec(const std::string& body, const std::string& result = "f32[3]", const std::string& definitions = "") {
-  Elaborated elaborated = tests::elaborate_text(
+  return tests::elaborate_good(
       "language 1\n" + definitions + "loss total_of(y: f32[..s]) { sum[..s] y[..s] }\nmodel whole(x: f32[3]) -> " +
       result + " {\n  param w: f32[3] = 1\n" + body + "\n}\n" +
       "data d = rows { x = [0, 0, 0] } { x = [0, 0, 0] }\n"
       "train r: whole on d {\n  loss total_of(out)\n  optimizer sgd(lr = 0.1)\n  batch 2; steps 1\n}\n");
-  INFO(elaborated.messages);
-  REQUIRE(elaborated.program.has_value());
-  return elaborated;
 }
 
 const Values kX = {0.5, -1, 2, 0.25, 3, -0.75}, kW = {1, -0.5, 2};
-
-std::vector<ir::Tensor> arguments_of(const ir::Func& func) {
-  std::vector<ir::Tensor> arguments;
-  for (size_t i = 0; i < func.parameter_count; ++i) {
-    ir::Tensor tensor(func.values[i].type);
-    const Values& values = func.values[i].name == "x" ? kX : kW;
-    REQUIRE(tensor.elements() == static_cast<int64_t>(values.size()));
-    for (size_t k = 0; k < values.size(); ++k) tensor.set(static_cast<int64_t>(k), values[k]);
-    arguments.push_back(std::move(tensor));
-  }
-  return arguments;
-}
 
 // What the model gives for kX and kW.
 Values outputs(const std::string& body, const std::string& result = "f32[3]", const std::string& definitions = "") {
   const Elaborated elaborated = spec(body, result, definitions);
   const ir::Func func = passes::write_out_gradients(elaborated.func("predict"));
-  const ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments_of(func));
-  REQUIRE(results.ok());
-  Values values;
-  for (int64_t i = 0; i < (*results)[0].elements(); ++i) values.push_back((*results)[0].at(i));
-  return values;
+  return tests::evaluate(func, {{"x", kX}, {"w", kW}}).at(func.results[0].name);
 }
 
 // Each element against a formula of its x and w.
@@ -88,6 +69,24 @@ TEST_CASE("third derivatives, of sine") {
       "  let e = sum[i] sin(w[i] * x[i])\n  let g = grad(e, x)\n  let f = sum[i] g[i]\n  let h = grad(f, x)\n"
       "  let k = sum[i] h[i]\n  grad(k, x)";
   check(outputs(body), [](double x, double w) { return -std::cos(w * x) * w * w * w; }, 1e-5);
+}
+
+TEST_CASE("by a parameter, a sample's number has a gradient of its own, which the loss derives again") {
+  const std::string body =
+      "  let e = sin(sum[i] w[i] * x[i])\n  let c = mean[batch] e\n  let m = grad(c, w)\n"
+      "  let g = grad(e, w)\n  let y[i] = g[i] + m[i]\n  y";
+  const Values found = outputs(body);
+  double cosine[2] = {};
+  for (size_t sample = 0; sample < 2; ++sample) {
+    double sum = 0;
+    for (size_t k = 0; k < 3; ++k) sum += kW[k] * kX[3 * sample + k];
+    cosine[sample] = std::cos(sum);
+  }
+  for (size_t k = 0; k < 6; ++k) {
+    const double own = cosine[k / 3] * kX[k];
+    const double shared = (cosine[0] * kX[k % 3] + cosine[1] * kX[k % 3 + 3]) / 2;
+    CHECK(found[k] == doctest::Approx(own + shared).epsilon(1e-5));
+  }
 }
 
 TEST_CASE("a gradient by a parameter is of what the samples have in common") {

@@ -56,7 +56,9 @@ TEST_CASE("a reduced index that the body does not use repeats it") {
 }
 
 TEST_CASE("packs stand for any number of axes") {
-  CHECK(matrix("f32[]", "sum[..s] x[..s]") == Values{21});
+  std::string text = tests::layer_spec(tests::kMatrix, tests::kMatrixRow, "f32[]", "sum[..s] x[..s]");
+  text.replace(text.find(tests::kMatrix), tests::kMatrix.size(), "f32[..s]");
+  CHECK(tests::elaborate_good(text).run("predict", {{"one", {1}}, {"x", tests::kOneToSix}}).at("out") == Values{21});
   CHECK(matrix("f32[3]", "let y[j] = sum[i] x[i, j]\ny") == Values{5, 7, 9});
 }
 

@@ -32,7 +32,8 @@ Words matches(const std::string& text, const std::string& pattern) {
 // Words that the lexer and the parser compare tokens with.
 Words parser_words() {
   Words words;
-  for (const char* file : {"lexer", "parse_expression", "parse_statement", "parse_definition", "parse_train"}) {
+  for (const char* file : {"lexer", "parse_expression", "parse_primary", "parse_type", "parse_statement",
+                           "parse_definition", "parse_train"}) {
     const std::string text = read_source(std::string("frontend/") + file + ".cpp");
     words.merge(matches(text, R"re((?:accept|expect|is|is_word|is_keyword|is_symbol|good)\("([^"]+)")re"));
     for (const std::string& list : matches(text, R"re(for \(const char\* word : \{([^}]*)\}\))re")) {

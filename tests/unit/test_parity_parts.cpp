@@ -36,36 +36,10 @@ void check_close(const Values& found, const Values& expected, double tolerance) 
   CHECK(worst <= tolerance * largest);
 }
 
-Elaborated elaborated(const std::string& text) {
-  Elaborated spec = tests::elaborate_text(text);
-  INFO(spec.messages);
-  REQUIRE(spec.program.has_value());
-  return spec;
-}
-
 void add_scalars(const Elaborated& spec, double t, Given& given) {
   Given settings = {{"t", {t}}};
   for (const frontend::Setting& setting : spec.program->settings) settings[setting.name] = {setting.value};
   for (const auto& [name, values] : spec.run("hyper", settings)) given[name] = values;
-}
-
-Results evaluate(const ir::Func& func, const Given& given) {
-  std::vector<ir::Tensor> arguments;
-  for (size_t i = 0; i < func.parameter_count; ++i) {
-    ir::Tensor tensor(func.values[i].type);
-    const Values& values = given.at(func.values[i].name);
-    REQUIRE(static_cast<int64_t>(values.size()) == tensor.elements());
-    for (size_t k = 0; k < values.size(); ++k) tensor.set(static_cast<int64_t>(k), values[k]);
-    arguments.push_back(std::move(tensor));
-  }
-  const ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments);
-  REQUIRE(results.ok());
-  Results named;
-  for (size_t k = 0; k < results->size(); ++k) {
-    Values& values = named[func.results[k].name];
-    for (int64_t i = 0; i < (*results)[k].elements(); ++i) values.push_back((*results)[k].at(i));
-  }
-  return named;
 }
 
 std::string list_text(const Values& values, const std::vector<int64_t>& shape, size_t axis = 0) {
@@ -85,15 +59,15 @@ std::string list_text(const Values& values, const std::vector<int64_t>& shape, s
 TEST_CASE("layers agree with PyTorch") {
   for (const nlohmann::json& part : recorded().at("layers")) {
     INFO(part.at("name").get<std::string>());
-    const Elaborated spec = elaborated(part.at("spec"));
+    const Elaborated spec = tests::elaborate_good(part.at("spec"));
     Given given = part.at("arguments").get<Given>();
     add_scalars(spec, 1, given);
     if (!part.at("training").get<bool>()) {
-      check_close(evaluate(spec.func("predict"), given).at("out"), part.at("out"), 1e-5);
+      check_close(tests::evaluate(spec.func("predict"), given).at("out"), part.at("out"), 1e-5);
       continue;
     }
     const ir::Module derived = passes::Runner({}).run(spec.program->module, passes::Stage::grad);
-    const Results results = evaluate(*derived.find("r.gradient"), given);
+    const Results results = tests::evaluate(*derived.find("r.gradient"), given);
     for (const auto& [name, values] : part.at("gradients").get<Given>()) {
       INFO(name);
       check_close(results.at(ir::gradient_name(name)), values, 1e-5);
@@ -104,7 +78,7 @@ TEST_CASE("layers agree with PyTorch") {
     for (size_t k = 0; k < out.size(); ++k) loss += out[k] * r[k];
     check_close(results.at("loss"), {loss / static_cast<double>(spec.program->batch)}, 1e-4);
     const bool same_program = part.at("states").empty();
-    if (same_program) check_close(evaluate(spec.func("predict"), given).at("out"), out, 1e-5);
+    if (same_program) check_close(tests::evaluate(spec.func("predict"), given).at("out"), out, 1e-5);
   }
 }
 
@@ -127,14 +101,14 @@ TEST_CASE("losses agree with PyTorch") {
       rows += fmt::format(" {{ x = {}, target = {} }}", list_text(part_of(y, y.size() / batch), shape),
                           list_text(part_of(target, target_elements), target_shape));
     }
-    const Elaborated spec = elaborated(fmt::format(
+    const Elaborated spec = tests::elaborate_good(fmt::format(
         "language 1\nmodel m(x: {0}) -> {0} {{\n  param shift: {0} = 0\n  x + shift\n}}\ndata d = rows{1}\n"
         "train r: m on d {{\n  loss {2}\n  optimizer sgd(lr = 1)\n  batch {3}; steps 1; shuffle false\n}}\n",
         type, rows, part.at("call").get<std::string>(), batch));
     Given given = {{"x", y}, {"target", target}, {"shift", Values(y.size() / batch, 0)}};
     add_scalars(spec, 1, given);
     const ir::Module derived = passes::Runner({}).run(spec.program->module, passes::Stage::grad);
-    const Results results = evaluate(*derived.find("r.gradient"), given);
+    const Results results = tests::evaluate(*derived.find("r.gradient"), given);
     check_close(results.at("loss"), part.at("loss"), 1e-5);
     Values summed(y.size() / batch, 0);  // the gradient of `shift` adds up over the batch
     const Values gradient = part.at("gradient");
@@ -147,7 +121,7 @@ TEST_CASE("optimizers agree with PyTorch over 100 steps") {
   const nlohmann::json& parts = recorded();
   for (const nlohmann::json& part : parts.at("optimizers")) {
     INFO(part.at("name").get<std::string>());
-    const Elaborated spec = elaborated(fmt::format(
+    const Elaborated spec = tests::elaborate_good(fmt::format(
         "language 1\nmodel m(x: f32[6]) -> f32[6] {{\n  param w: f32[6] = 0\n  w - x\n}}\n"
         "loss scaled(y: f32[6], a: f32[6]) {{ sum[i] (a[i] * y[i])^2 }}\ndata d = rows {{ x = {}, a = {} }}\n"
         "train r: m on d {{\n  loss scaled(out, a)\n  optimizer {}\n  batch 1; steps 100\n}}\n",
@@ -164,7 +138,7 @@ TEST_CASE("optimizers agree with PyTorch over 100 steps") {
     Values losses;
     for (int t = 1; t <= 100; ++t) {
       add_scalars(spec, t, given);
-      for (const auto& [name, values] : evaluate(step, given)) given[name] = values;
+      for (const auto& [name, values] : tests::evaluate(step, given)) given[name] = values;
       losses.push_back(given.at("loss")[0]);
     }
     check_close(losses, part.at("loss"), 1e-5);

@@ -14,7 +14,7 @@ using namespace gradc::runtime;
 
 namespace {
 
-const char* const kStep =
+const char* const kSmallStep =
     R"(func @s(%weight: f32[2] parameter at state+0, %optimizer.v: f32[2] state at state+64, %norm.mean: f32[2] state at state+128,
   %x: f32[1,2] data at data+0, %lr: f32[] hyper at hyper+4) -> (weight: f32[2], optimizer.v: f32[2], norm.mean: f32[2], loss: f32[]) {
   %0 = add %weight, %optimizer.v : f32[2] kernel 0 at state+0
@@ -24,14 +24,14 @@ const char* const kStep =
 )";
 
 State make_state() {
-  const Layout layout = layout_of(tests::func_from_text(kStep));
+  const Layout layout = layout_of(tests::func_from_text(kSmallStep));
   return State(layout.state, layout.state_bytes, 7);
 }
 
 }  // namespace
 
 TEST_CASE("layout: every argument and result has its slot") {
-  const Layout layout = layout_of(tests::func_from_text(kStep));
+  const Layout layout = layout_of(tests::func_from_text(kSmallStep));
   REQUIRE(layout.state.size() == 3);
   CHECK(layout.state[1].name == "optimizer.v");
   CHECK(layout.state[1].role == ir::Role::state);

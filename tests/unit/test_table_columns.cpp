@@ -40,12 +40,13 @@ TEST_CASE("table: columns a chunk at a time, in the order of the split") {
   REQUIRE(columns);
   CHECK(*(*columns)[0].values == std::vector<float>{8, 0, 6, 2, 4});
   CHECK(table_columns(table, func, 2, two, {{"x", 8}}, {0, 1, 2, 3, 4}).error() ==
-        "f.csv:6: column `x`: 8 is outside idx<8>");
+        "8 is outside idx<8>, the type of column `x` (line 6 of f.csv)");
   const NamedTensors half = {{"s", ir::Tensor::scalar(0.5, ir::DType::f32)}};
   CHECK(table_columns(table, func, 2, half, {{"x", 8}}, {0, 1, 2, 3, 4}).error() ==
-        "f.csv:3: column `x`: 0.5 is outside idx<8>");
+        "0.5 is outside idx<8>, the type of column `x` (line 3 of f.csv)");
   const NamedTensors infinite = {{"s", ir::Tensor::scalar(INFINITY, ir::DType::f32)}};
-  CHECK(table_columns(table, func, 2, infinite, {{"x", 0}}, {2, 1}).error() == "f.csv:4: column `x` becomes inf");
+  CHECK(table_columns(table, func, 2, infinite, {{"x", 0}}, {2, 1}).error() ==
+        "column `x` becomes inf (line 4 of f.csv)");
 }
 
 TEST_CASE("table: the split is one permutation for all seeds, what is not shuffled stays") {
