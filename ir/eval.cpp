@@ -35,10 +35,24 @@ Status check_limits(const Func& func, const EvalLimits& limits) {
   return success();
 }
 
-Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
-                                         const EvalLimits& limits) {
+namespace {
+
+// For each value the last one that reads it; the function's size where a result does.
+std::vector<size_t> last_uses(const Func& func) {
+  std::vector<size_t> last(func.size(), 0);
+  for (size_t i = 0; i < func.size(); ++i) {
+    for (ValueId operand : func.values[i].operands) last[operand.index] = i;
+  }
+  for (const FuncResult& result : func.results) last[result.value.index] = func.size();
+  return last;
+}
+
+// Every value of the function, or only those that results read: the others are given back behind their last use.
+Result<std::vector<Tensor>> run(const Func& func, const std::vector<Tensor>& arguments, const EvalLimits& limits,
+                                bool keep_all) {
   ENSURE(arguments.size() == func.parameter_count, "evaluate: wrong number of arguments for @" + func.name);
   if (Status status = check_limits(func, limits); !status) return status.take_error();
+  const std::vector<size_t> last = keep_all ? std::vector<size_t>(func.size(), func.size()) : last_uses(func);
   std::vector<Tensor> values;
   values.reserve(func.size());
   std::vector<const Tensor*> operands;
@@ -53,16 +67,26 @@ Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Ten
     for (ValueId operand : value.operands) operands.push_back(&values[operand.index]);
     values.emplace_back(value.type);
     evaluate_op({func, value, operands, values.back()});
+    for (ValueId operand : value.operands) {
+      if (last[operand.index] == i) values[operand.index] = Tensor({DType::boolean, {}});
+    }
   }
   return values;
 }
 
+}  // namespace
+
+Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
+                                         const EvalLimits& limits) {
+  return run(func, arguments, limits, true);
+}
+
 Result<std::vector<Tensor>> evaluate(const Func& func, const std::vector<Tensor>& arguments, const EvalLimits& limits) {
-  Result<std::vector<Tensor>> all = evaluate_all(func, arguments, limits);
-  if (!all) return all.take_error();
+  Result<std::vector<Tensor>> values = run(func, arguments, limits, false);
+  if (!values) return values.take_error();
   std::vector<Tensor> results;
   results.reserve(func.results.size());
-  for (const FuncResult& result : func.results) results.push_back((*all)[result.value.index]);
+  for (const FuncResult& result : func.results) results.push_back((*values)[result.value.index]);
   return results;
 }
 
