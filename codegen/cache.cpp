@@ -19,8 +19,8 @@ struct Footprint {
 };
 
 // What one access touches while the first `count` loops run.
-Footprint footprint_of(const Access& access, const std::vector<int64_t>& extents, size_t count, int64_t way_bytes) {
-  std::vector<std::pair<int64_t, int64_t>> steps;  // stride, how often
+Footprint footprint_of(const Access& access, llvm::ArrayRef<int64_t> extents, size_t count, int64_t way_bytes) {
+  llvm::SmallVector<std::pair<int64_t, int64_t>, 12> steps;  // stride, how often
   for (size_t i = 0; i < count; ++i)
     if (access.strides[i] != 0 && extents[i] > 1) steps.emplace_back(std::abs(access.strides[i]), extents[i]);
   std::sort(steps.begin(), steps.end());
@@ -44,7 +44,7 @@ Footprint footprint_of(const Access& access, const std::vector<int64_t>& extents
 
 }  // namespace
 
-double waiting_cost(const std::vector<Access>& accesses, const std::vector<int64_t>& extents,
+double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> extents,
                     const std::vector<CacheSizes>& caches) {
   double cost = 0;
   for (const CacheSizes& cache : caches) {

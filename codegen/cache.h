@@ -4,6 +4,9 @@
 // loops last fitted into a cache is taken to be in it; every other one comes from the next. After the reuse-distance
 // models of loop nests (for example Wolf and Lam, A data locality optimizing algorithm, 1991), without their exactness.
 #pragma once
+#include <llvm/ADT/ArrayRef.h>
+#include <llvm/ADT/SmallVector.h>
+
 #include <cstdint>
 #include <vector>
 
@@ -17,13 +20,13 @@ struct CacheSizes {
 };
 
 struct Access {
-  int64_t bytes = 4;             // that lie together
-  std::vector<int64_t> strides;  // in bytes, for each loop; 0 for loops that are not around it
-  std::vector<bool> around;      // which loops are
+  int64_t bytes = 4;                       // that lie together
+  llvm::SmallVector<int64_t, 12> strides;  // in bytes, for each loop; 0 for loops that are not around it
+  llvm::SmallVector<bool, 12> around;      // which loops are
 };
 
 // `extents` of the loops, from the innermost out.
-double waiting_cost(const std::vector<Access>& accesses, const std::vector<int64_t>& extents,
+double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> extents,
                     const std::vector<CacheSizes>& caches);
 
 }  // namespace gradc::codegen

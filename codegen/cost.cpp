@@ -64,13 +64,13 @@ class Body {
   };
   // What all loads and stores wait for. `tile` are the loops inside the tile, `outer` those outside of it and of the
   // sums, from the innermost out.
-  double waiting(const std::vector<Round>& tile, const std::vector<Round>& outer) const {
-    std::vector<Round> rounds = tile;
-    rounds.insert(rounds.end(), sums_.begin(), sums_.end());
-    rounds.insert(rounds.end(), outer.begin(), outer.end());
-    std::vector<int64_t> extents;
+  double waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer) const {
+    llvm::SmallVector<Round, 12> rounds(tile.begin(), tile.end());
+    rounds.append(sums_.begin(), sums_.end());
+    rounds.append(outer.begin(), outer.end());
+    llvm::SmallVector<int64_t, 12> extents;
     for (const Round& round : rounds) extents.push_back(round.extent);
-    std::vector<Access> accesses;
+    llvm::SmallVector<Access, 8> accesses;
     for (const Reached& reached : reached_) {
       const Node& node = kernel_.nodes[at(reached.node)];
       Access access{4, {}, {}};
@@ -256,9 +256,10 @@ struct Part {
   double times = 0;
   int32_t size = 0;
 };
-std::vector<Part> parts_of(int64_t extent, int64_t width, int32_t tile) {
+using Parts = llvm::SmallVector<Part, 3>;
+Parts parts_of(int64_t extent, int64_t width, int32_t tile) {
   const int64_t block = width * tile, whole = extent % block / width;
-  std::vector<Part> parts;
+  Parts parts;
   if (extent >= block) parts.push_back({static_cast<double>(extent / block), tile});
   if (whole > 0) parts.push_back({1, static_cast<int32_t>(whole)});
   if (extent % width != 0) parts.push_back({1, 1});
@@ -333,7 +334,7 @@ class Search {
   // The waiting of the whole nest, with the loops in the order that choose_vector_axis gives them.
   double waiting(const Body& body, size_t vector, size_t column, size_t row, int64_t width, int64_t columns,
                  int64_t rows) const {
-    std::vector<Body::Round> tile, outer;
+    llvm::SmallVector<Body::Round, 8> tile, outer;
     const auto axis_of = [&](size_t position) { return kernel_.loops[at(nest_.loops[position])].axis; };
     const auto add = [&](size_t position, int64_t step, int64_t count) {
       if (position == none_) return;
@@ -351,7 +352,7 @@ class Search {
   // The plan with its cost but for the waiting.
   NestPlan with_instructions(const Body& body, NestPlan plan, int64_t width) const {
     double others = iterations_;
-    std::vector<Part> rows{{1, 1}}, columns{{1, 1}};
+    Parts rows{{1, 1}}, columns{{1, 1}};
     if (plan.row != none_)
       rows = parts_of(extent(plan.row), 1, plan.rows), others /= static_cast<double>(extent(plan.row));
     if (plan.column != none_) {
