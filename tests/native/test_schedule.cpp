@@ -203,7 +203,7 @@ TEST_CASE("schedule: the widest axis of a tiny program fills vectors, in sums to
 }
 
 TEST_CASE("schedule: the blocks of a long sum wait in memory") {
-  // 100 rows have a last block that is shorter; rows on the lane axis, an axis beside it, two sums in one kernel.
+  // Lanes along the axis of the blocks; then along another one, with a last block that is shorter.
   for (const char* text : {
            R"(func @f(%x: f32[64,4,20,20] data, %g: f32[64,12,20,20] data) -> (y: f32[12,4]) {
   %0 = contract %g, %x {"boij,bcij->oc", order = lanes(16, b), block = 16} : f32[12,4]
