@@ -9,13 +9,15 @@
 //
 // A stored value joins an earlier kernel of the same shape where the two share something that they read, and where
 // neither then reads what the other stores except at the same index. A value that only one kernel reads, at the same
-// index, is not stored after all.
+// index, is not stored after all. Kernels come in the order of the values, but for one thing: what reads an argument
+// comes before the kernel that makes its new value, so that a gradient and the update by it can be one kernel.
 #include <algorithm>
 #include <map>
 #include <optional>
 
 #include "ir/ensure.h"
 #include "ir/rewrite.h"
+#include "passes/kernel_order.h"
 #include "passes/passes.h"
 #include "passes/reads.h"
 
@@ -242,11 +244,13 @@ class Fusion {
 
   void assign_kernels() {
     const std::vector<ValueId> replaced_by = replaced_arguments();
-    for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
-      if (!stored_[i]) continue;
+    std::vector<std::vector<Read>> all_reads(func_.size());
+    for (uint32_t i = 0; i < func_.size(); ++i)
+      if (stored_[i]) all_reads[i] = reads_of(func_, {i}, stored_);
+    for (uint32_t i : kernel_order(func_, stored_, all_reads, replaced_by)) {
       const ValueId id{i};
       const Value& value = func_.values[i];
-      const std::vector<Read> reads = reads_of(func_, id, stored_);
+      const std::vector<Read>& reads = all_reads[i];
       auto same_index = [&](const Read& read) {
         return read.pointwise && func_[read.leaf].type.shape == value.type.shape;
       };
