@@ -15,7 +15,7 @@ constexpr double kMost = 1e15;
 struct Footprint {
   double lines = 1;
   double sets = 1;
-  bool streams = false;  // most lines follow another one
+  bool streams = false;  // most lines follow another one, or the one but one
 };
 
 // What one access touches while the first `count` loops run.
@@ -26,20 +26,22 @@ Footprint footprint_of(const Access& access, llvm::ArrayRef<int64_t> extents, si
   std::sort(steps.begin(), steps.end());
   int64_t span = access.bytes;
   double pieces = 1, residues = 1;
+  bool every_other = false;  // line
   for (size_t i = 0; i < steps.size(); ++i) {
     auto [stride, often] = steps[i];
     // A window: two loops step alike.
     while (i + 1 < steps.size() && steps[i + 1].first == stride) often += steps[++i].second - 1;
-    if (pieces == 1 && stride <= std::max(span, kLine)) {
+    if (pieces == 1 && stride <= (span + kLine - 1) / kLine * kLine) {
       span = std::min<int64_t>(span + stride * (often - 1), int64_t{1} << 40);
       continue;
     }
+    every_other = every_other || (pieces == 1 && often >= 4 && stride <= (span + kLine - 1) / kLine * kLine + kLine);
     pieces = std::min(pieces * static_cast<double>(often), kMost);
     residues *= static_cast<double>(std::min(often, way_bytes / std::gcd(way_bytes, stride)));
   }
   const double lines = static_cast<double>((span + kLine - 1) / kLine);
   const double sets = static_cast<double>(way_bytes / kLine);
-  return {pieces * lines, std::min(sets, residues * lines), lines >= 4};
+  return {pieces * lines, std::min(sets, residues * lines), lines >= 4 || every_other};
 }
 
 }  // namespace

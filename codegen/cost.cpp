@@ -45,13 +45,20 @@ struct Level {
   bool chain = false;
   std::vector<Item> items;
   std::vector<Item> carried;  // cost: registers
+  double shared = 0;          // registers of what is loaded and the same for all rows and columns
 };
 
-// The body of a nest, measured with `axis` filling vectors of `width` (-1 and 1: none).
+// The body of a nest, measured with `axis` filling vectors of `width` (-1 and 1: none), or with `lanes` lanes of its
+// sums side by side.
 class Body {
  public:
-  Body(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int registers_floats)
-      : kernel_(kernel), axis_(axis), width_(width), floats_(registers_floats), varies_(kernel.nodes.size(), 0) {
+  Body(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes, int registers_floats)
+      : kernel_(kernel),
+        axis_(axis),
+        width_(width),
+        lanes_(lanes),
+        floats_(registers_floats),
+        varies_(kernel.nodes.size(), 0) {
     position_of_axis_.assign(kernel.axes.size(), 0);
     for (size_t i = 0; i < nest.loops.size(); ++i) position_of_axis_[at(kernel.loops[at(nest.loops[i])].axis)] = bit(i);
     gather(nest.body, 1, nullptr);
@@ -124,8 +131,11 @@ class Body {
     for (const Level& level : levels_) {
       double live = 0;
       for (const Item& item : level.carried) live += item.cost * copies(item, row, rows, column, columns);
-      // One operand of the columns or the rows is held while the other passes by.
-      if (live > 0 && live + std::min(rows, columns) * registers_of(width_) + 2 > registers) return false;
+      // One operand of the columns or the rows is held while the other passes by. What several sums share is held
+      // until the last of them has had it.
+      double held = std::min(rows, columns) * registers_of(width_);
+      if (level.carried.size() > 1) held = std::max(held, level.shared);
+      if (live > 0 && live + held + 2 > registers) return false;
     }
     return true;
   }
@@ -156,8 +166,10 @@ class Body {
       if (!statement.is_loop) {
         levels_[number].items.push_back(item_of(statement.id));
         const Node& node = kernel_.nodes[at(statement.id)];
+        if (node.kind == NodeKind::load && varies_[at(statement.id)] == 0)
+          levels_[number].shared += registers_of(width_);
         const bool memory = node.kind == NodeKind::load || node.kind == NodeKind::store;
-        if (memory && !kernel_.is_dynamic(node.index)) reached_.push_back({statement.id, 0});
+        if (memory && !kernel_.is_dynamic(node.index) && !in_reached_line(node)) reached_.push_back({statement.id, 0});
         continue;
       }
       innermost = false;
@@ -176,13 +188,14 @@ class Body {
       for (NodeId id : inner.carried) varies_[at(id)] = varies;
       const int32_t axis = axis_;
       const int64_t width = width_;
+      double rounds = inner.kind == LoopKind::where ? 1 : static_cast<double>(inner.extent);
       if (inner.kind == LoopKind::lanes) {
-        axis_ = inner.axis, width_ = inner.extent;
-        levels_[number].items.push_back({kHalving, false, varies});
+        axis_ = inner.axis, width_ = std::min(inner.extent, lanes_);
+        rounds = static_cast<double>((inner.extent + lanes_ - 1) / lanes_);
+        levels_[number].items.push_back({kHalving * static_cast<double>(inner.yields.size()), false, varies});
       }
-      const bool runs_once = inner.kind == LoopKind::lanes || inner.kind == LoopKind::where;
       const size_t body = levels_.size();
-      gather(inner.body, runs_once ? times : times * static_cast<double>(inner.extent), &inner);
+      gather(inner.body, times * rounds, &inner);
       for (size_t i = 0; i < inner.carried.size(); ++i)
         levels_[body].carried.push_back({registers_of(width_), false, varies});
       axis_ = axis, width_ = width;
@@ -194,8 +207,24 @@ class Body {
     const bool first = loop->kind == LoopKind::lanes;
     for (size_t i = 0; first && i < reached_.size(); ++i) reached_[i].sums <<= 1;
     const size_t place = first ? 0 : sums_.size();
-    sums_.insert(sums_.begin() + static_cast<std::ptrdiff_t>(place), Round{loop->axis, loop->extent, 1});
+    const int64_t side_by_side = first ? std::min(loop->extent, lanes_) : loop->extent;
+    sums_.insert(sums_.begin() + static_cast<std::ptrdiff_t>(place), Round{loop->axis, side_by_side, 1});
     for (size_t i = first_reached; i < reached_.size(); ++i) reached_[i].sums |= bit(place);
+    if (side_by_side == loop->extent) return;
+    // The lanes that come after these.
+    sums_.push_back({loop->axis, (loop->extent + side_by_side - 1) / side_by_side, side_by_side});
+    for (size_t i = first_reached; i < reached_.size(); ++i) reached_[i].sums |= bit(sums_.size() - 1);
+  }
+
+  // Beside what another access has brought near.
+  bool in_reached_line(const Node& node) const {
+    constexpr int64_t kLine = 16;  // elements
+    return std::any_of(reached_.begin(), reached_.end(), [&](const Reached& reached) {
+      const Node& other = kernel_.nodes[at(reached.node)];
+      return other.buffer == node.buffer && other.index.terms == node.index.terms &&
+             other.index.constant != node.index.constant &&
+             std::abs(other.index.constant - node.index.constant) < kLine;
+    });
   }
 
   Item item_of(NodeId id) {
@@ -226,8 +255,17 @@ class Body {
     if (node.predicate != kNoNode && (varies_[at(node.predicate)] & axis_bit()) != 0)
       return {kMaskedElement * static_cast<double>(width_), true, varies};
     if (stride == 0) return {node.kind == NodeKind::load ? kBroadcastLoad : 1, true, varies};
-    if (node.kind == NodeKind::load && node.predicate == kNoNode && width_ >= 4 && is_interleaved(stride, stride))
-      return {kPickedVector * static_cast<double>(stride) * registers, true, varies};
+    if (node.kind == NodeKind::load && node.predicate == kNoNode && width_ >= 4 && is_interleaved(stride, stride)) {
+      // Neighbours are picked from the same vectors.
+      const auto same_vectors = [&](NodeId other) {
+        const Node& picked = kernel_.nodes[at(other)];
+        return picked.buffer == node.buffer && picked.index.terms == node.index.terms &&
+               picked.index.constant / stride == node.index.constant / stride;
+      };
+      const bool loaded = std::any_of(picked_.begin(), picked_.end(), same_vectors);
+      picked_.push_back(id);
+      return {(loaded ? 1 : kPickedVector * static_cast<double>(stride)) * registers, true, varies};
+    }
     Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
     if (stride == 1 || node.kind == NodeKind::store || node.predicate != kNoNode) return item;
     for (const Affine::Term& term : node.index.terms)
@@ -239,6 +277,7 @@ class Body {
   const Kernel& kernel_;
   int32_t axis_;
   int64_t width_;
+  int64_t lanes_;
   int64_t floats_;
   std::vector<Axes> varies_;            // by node
   std::vector<Axes> position_of_axis_;  // by axis of the kernel
@@ -248,7 +287,8 @@ class Body {
     Axes sums;  // around it, by position in sums_
   };
   std::vector<Reached> reached_;
-  std::vector<Round> sums_;  // the loops of the body
+  llvm::SmallVector<NodeId, 4> picked_;  // loads of elements 2 to 4 apart
+  std::vector<Round> sums_;              // the loops of the body
 };
 
 // An axis cut into equal tiles and what is left: how often, and how large.
@@ -277,7 +317,8 @@ class Search {
     for (int32_t loop : nest.loops) iterations_ *= static_cast<double>(kernel.loops[at(loop)].extent);
     walk(
         kernel, nest.body, [](NodeId) {},
-        [&](int32_t id) { lanes_ = lanes_ || kernel.loops[at(id)].kind == LoopKind::lanes; });
+        [&](int32_t id) { has_lanes_ = has_lanes_ || kernel.loops[at(id)].kind == LoopKind::lanes; });
+    if (has_lanes_) lanes_ = ir::kLanes;
   }
 
   // The least cost of a plan with this vector axis that was met; without its waiting where that could not matter.
@@ -285,7 +326,11 @@ class Search {
 
   NestPlan run() {
     try_vector(none_);
-    for (size_t i = none_; i-- > 0 && limits_.width > 1 && !lanes_;)
+    if (has_lanes_ && limits_.width > 1 && limits_.register_floats < ir::kLanes && limits_.registers > 0) {
+      lanes_ = ir::kLanes / 2;
+      try_vector(none_);
+    }
+    for (size_t i = none_; i-- > 0 && limits_.width > 1 && !has_lanes_;)
       if (extent(i) > 1) try_vector(i);
     return best_;
   }
@@ -296,7 +341,7 @@ class Search {
   void try_vector(size_t vector) {
     const int64_t width = vector == none_ ? 1 : std::min<int64_t>(limits_.width, extent(vector));
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
-    const Body body(kernel_, nest_, axis, width, limits_.register_floats);
+    const Body body(kernel_, nest_, axis, width, lanes_, limits_.register_floats);
     const NestPlan plain{vector, vector, none_, 1, 1, lanes_, 0};
     consider(body, with_instructions(body, plain, width), width, 1, 1);
     if (limits_.registers == 0) return;
@@ -385,7 +430,8 @@ class Search {
   const ScheduleLimits& limits_;
   size_t none_;
   double iterations_ = 1;
-  bool lanes_ = false, found_ = false;
+  bool has_lanes_ = false, found_ = false;
+  int32_t lanes_ = 0;  // side by side in what is tried
   std::vector<double> least_;
   NestPlan best_;
 };
@@ -402,8 +448,9 @@ std::vector<std::string> explain_plan(const Kernel& kernel, const Nest& nest, co
   const size_t none = nest.loops.size();
   const auto name = [&](size_t position) { return kernel.axes[at(kernel.loops[at(nest.loops[position])].axis)].name; };
   const auto vectors = [&](size_t position) {
-    return position == none ? plan.lanes ? std::string("vectors along the lanes of the sum") : std::string("no vectors")
-                            : fmt::format("vectors along {}", name(position));
+    if (position != none) return fmt::format("vectors along {}", name(position));
+    if (plan.lanes == 0) return std::string("no vectors");
+    return fmt::format("vectors along {}the lanes of the sum", plan.lanes < ir::kLanes ? "half of " : "");
   };
   std::string chosen = vectors(plan.vector);
   if (plan.columns > 1 || plan.rows > 1) {

@@ -12,9 +12,9 @@ struct NestPlan {
   size_t vector = 0;              // this axis fills vectors; none where the lanes of a sum do
   size_t column = 0, row = 0;     // the axes of the register tile; the column is the vector axis where there is one
   int32_t columns = 1, rows = 1;  // of the tile, in vectors and iterations
-  bool lanes = false;
-  double cost = 0;     // of the whole nest
-  double waiting = 0;  // the part of it that is waiting for memory
+  int32_t lanes = 0;              // so many lanes of a sum side by side, where these fill the vectors
+  double cost = 0;                // of the whole nest
+  double waiting = 0;             // the part of it that is waiting for memory
 };
 NestPlan best_plan(const Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);
 

@@ -76,12 +76,17 @@ NodeId ElementBuilder::evaluate(ir::ValueId value, const Indices& index) {
   if (const NodeId known = find(key); known != kNoNode) return known;
   if (++recursion_ > kMaxRecursion) return fail("the expression of one kernel is nested too deeply");
   const ir::SourceLocation outer = location_;
-  if (func()[value].location.valid()) location_ = func()[value].location;
+  locate(func()[value].location);
   const NodeId node = element_rule(*this, func()[value], index);
   location_ = outer;
   --recursion_;
-  scopes_[static_cast<size_t>(node_depth_[static_cast<size_t>(node)])].values.emplace(key, node);
+  remember(value, index, node);
   return node;
+}
+
+void ElementBuilder::remember(ir::ValueId value, const Indices& index, NodeId node) {
+  Scope& scope = scopes_[static_cast<size_t>(node_depth_[static_cast<size_t>(node)])];
+  scope.values.emplace(Key{value.index, index, predicate_}, node);
 }
 
 uint64_t ElementBuilder::depths_of(const Node& node) const {
@@ -156,9 +161,15 @@ NodeId ElementBuilder::load(int32_t buffer, const Indices& position) {
 
 NodeId ElementBuilder::load(int32_t buffer, const Affine& element, Indices position) {
   const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
-  // A load that is inside its buffer everywhere needs no predicate.
-  const Interval reach = interval_of(element, kernel_.axes);
-  const NodeId predicate = reach.low >= 0 && reach.high < memory.elements() ? kNoNode : predicate_;
+  // A load that is inside its buffer everywhere needs no predicate; where its axes are known it has to be inside each
+  // of them, because another layout may put elsewhere what lies behind the end of one.
+  const auto inside = [&](const Affine& index, int64_t extent) {
+    const Interval reach = interval_of(index, kernel_.axes);
+    return reach.low >= 0 && reach.high < extent;
+  };
+  bool everywhere = inside(element, memory.elements());
+  for (size_t i = 0; i < position.size(); ++i) everywhere = everywhere && inside(position[i], memory.shape[i]);
+  const NodeId predicate = everywhere ? kNoNode : predicate_;
   const LoadKey key{buffer, element, predicate};
   for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
     const auto found = scope->loads.find(key);
@@ -244,7 +255,7 @@ int32_t ElementBuilder::open_scope() {
   return static_cast<int32_t>(scopes_.size() - 1);
 }
 
-NodeId ElementBuilder::close_scope(Loop loop, ir::DType dtype) {
+Nodes ElementBuilder::close_scope(Loop loop) {
   Scope inner = std::move(scopes_.back());
   const int32_t own = static_cast<int32_t>(scopes_.size() - 1);
   scopes_.pop_back();
@@ -254,50 +265,54 @@ NodeId ElementBuilder::close_scope(Loop loop, ir::DType dtype) {
       inner.outer |= uint64_t{1} << node_depth_[static_cast<size_t>(yield)];
   const int32_t depth = highest(inner.outer);
   loop.body = std::move(inner.body);
-  const NodeId result = kernel_.add_node({.kind = NodeKind::carried, .dtype = dtype, .location = location_});
-  node_depth_.push_back(depth);
-  loop.results = {result};
+  for (NodeId yield : loop.yields) {
+    loop.results.push_back(kernel_.add_node({.kind = NodeKind::carried, .dtype = dtype(yield), .location = location_}));
+    node_depth_.push_back(depth);
+  }
+  const Nodes results = loop.results;
   loop.location = location_;
   kernel_.loops.push_back(std::move(loop));
   Scope& outer = scopes_[static_cast<size_t>(depth)];
   outer.body.push_back({true, static_cast<int32_t>(kernel_.loops.size() - 1)});
   outer.outer |= inner.outer & ((uint64_t{1} << depth) - 1);
-  return result;
+  return results;
+}
+
+Nodes ElementBuilder::reduce(const std::string& axis_name, int64_t extent, const Nodes& inits,
+                             const std::function<Nodes(const Affine&, const Nodes&)>& body) {
+  if (!error_.empty()) return inits;
+  if (extent == 1) return body(Affine{}, inits);
+  const int32_t axis = kernel_.add_axis(axis_name + std::to_string(kernel_.axes.size()), extent);
+  const int32_t depth = open_scope();
+  axis_depth_.push_back(depth);
+  Nodes carried;
+  for (NodeId init : inits) {
+    carried.push_back(kernel_.add_node({.kind = NodeKind::carried, .dtype = dtype(init), .location = location_}));
+    node_depth_.push_back(depth);
+  }
+  const Nodes yields = body(axis_index(axis), carried);
+  if (!error_.empty()) return inits;
+  return close_scope(
+      {.kind = LoopKind::reduce, .axis = axis, .extent = extent, .inits = inits, .carried = carried, .yields = yields});
 }
 
 NodeId ElementBuilder::reduce(const std::string& axis_name, int64_t extent, NodeId init,
                               const std::function<NodeId(const Affine&, NodeId)>& body) {
-  if (!error_.empty()) return init;
-  if (extent == 1) return body(Affine{}, init);
-  const ir::DType dtype = kernel_.nodes[static_cast<size_t>(init)].dtype;
-  const int32_t axis = kernel_.add_axis(axis_name + std::to_string(kernel_.axes.size()), extent);
-  const int32_t depth = open_scope();
-  axis_depth_.push_back(depth);
-  const NodeId carried = kernel_.add_node({.kind = NodeKind::carried, .dtype = dtype, .location = location_});
-  node_depth_.push_back(depth);
-  const NodeId yield = body(axis_index(axis), carried);
-  if (!error_.empty()) return init;
-  return close_scope({.kind = LoopKind::reduce,
-                      .axis = axis,
-                      .extent = extent,
-                      .inits = {init},
-                      .carried = {carried},
-                      .yields = {yield}},
-                     dtype);
+  return reduce(axis_name, extent, Nodes{init},
+                [&](const Affine& index, const Nodes& acc) { return Nodes{body(index, acc[0])}; })[0];
 }
 
-NodeId ElementBuilder::lanes(int64_t live, const std::function<NodeId(const Affine&)>& body) {
-  if (!error_.empty()) return number(0, ir::DType::f32);
+Nodes ElementBuilder::lanes(int64_t live, const std::function<Nodes(const Affine&)>& body) {
   if (live == 1) return body(Affine{});
   const int32_t axis = kernel_.add_axis("l" + std::to_string(kernel_.axes.size()), live);
   axis_depth_.push_back(open_scope());
-  const NodeId yield = body(axis_index(axis));
-  if (!error_.empty()) return yield;
-  return close_scope({.kind = LoopKind::lanes, .axis = axis, .extent = live, .yields = {yield}},
-                     kernel_.nodes[static_cast<size_t>(yield)].dtype);
+  const Nodes yields = body(axis_index(axis));
+  if (!error_.empty()) return yields;
+  return close_scope({.kind = LoopKind::lanes, .axis = axis, .extent = live, .yields = yields});
 }
 
-NodeId ElementBuilder::where(const Affine& lane, int64_t count, NodeId otherwise, const std::function<NodeId()>& body) {
+Nodes ElementBuilder::where(const Affine& lane, int64_t count, const Nodes& otherwise,
+                            const std::function<Nodes()>& body) {
   if (!error_.empty()) return otherwise;
   ENSURE(lane.terms.size() == 1, "where outside lanes");
   const int32_t axis = lane.terms[0].axis;
@@ -306,14 +321,13 @@ NodeId ElementBuilder::where(const Affine& lane, int64_t count, NodeId otherwise
   const int32_t lanes_depth = std::exchange(axis_depth_[static_cast<size_t>(axis)], depth);
   const int64_t lane_count = std::exchange(kernel_.axes[static_cast<size_t>(axis)].extent, count);
   const auto outer_bounded = bounded_;  // what is in bounds here need not be outside
-  const NodeId yield = body();
+  const Nodes yields = body();
   bounded_ = outer_bounded;
   kernel_.axes[static_cast<size_t>(axis)].extent = lane_count;
   axis_depth_[static_cast<size_t>(axis)] = lanes_depth;
   if (!error_.empty()) return otherwise;
   scopes_.back().outer |= uint64_t{1} << lanes_depth;
-  return close_scope({.kind = LoopKind::where, .axis = axis, .extent = count, .inits = {otherwise}, .yields = {yield}},
-                     kernel_.nodes[static_cast<size_t>(otherwise)].dtype);
+  return close_scope({.kind = LoopKind::where, .axis = axis, .extent = count, .inits = otherwise, .yields = yields});
 }
 
 Indices ElementBuilder::split(const ir::Shape& shape, const Affine& linear) const {

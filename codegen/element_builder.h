@@ -16,6 +16,7 @@
 namespace gradc::codegen {
 
 using Indices = std::vector<Affine>;  // one for each axis of a tensor
+using Nodes = std::vector<NodeId>;
 
 // What the builder knows of the function: which buffer a value lives in, -1 where it lives in none.
 struct LoweringInput {
@@ -56,16 +57,26 @@ class ElementBuilder {
   // An axis of the nest's parallel loops.
   int32_t parallel_axis(int64_t extent);
 
-  // acc = init; for each index of a new axis: acc = body(axis, acc). The result is the last acc.
+  // accs = inits; for each index of a new axis: accs = body(axis, accs). The results are the last accs.
+  Nodes reduce(const std::string& axis_name, int64_t extent, const Nodes& inits,
+               const std::function<Nodes(const Affine&, const Nodes&)>& body);
   NodeId reduce(const std::string& axis_name, int64_t extent, NodeId init,
                 const std::function<NodeId(const Affine&, NodeId)>& body);
-  // body(lane) for every lane; the lanes added by halving.
-  NodeId lanes(int64_t live, const std::function<NodeId(const Affine&)>& body);
+  // body(lane) for every lane; the lanes of each of its values added by halving.
+  Nodes lanes(int64_t live, const std::function<Nodes(const Affine&)>& body);
   // Inside `lanes`: body() for lanes below `count`, `otherwise` for the others.
-  NodeId where(const Affine& lane, int64_t count, NodeId otherwise, const std::function<NodeId()>& body);
+  Nodes where(const Affine& lane, int64_t count, const Nodes& otherwise, const std::function<Nodes()>& body);
+
+  // From now on `node` is the element of `value` at `index`.
+  void remember(ir::ValueId value, const Indices& index, NodeId node);
 
   // split_index below, with the axes of this kernel.
   Indices split(const ir::Shape& shape, const Affine& linear) const;
+
+  // What is placed from now on stands for this place of the source, where that is known.
+  void locate(const ir::SourceLocation& location) {
+    if (location.valid()) location_ = location;
+  }
 
   Block take_body();
 
@@ -97,7 +108,7 @@ class ElementBuilder {
   uint64_t depths_of(const Node& node) const;
   NodeId place(Node node);
   int32_t open_scope();
-  NodeId close_scope(Loop loop, ir::DType dtype);
+  Nodes close_scope(Loop loop);
 
   const LoweringInput& input_;
   Kernel& kernel_;

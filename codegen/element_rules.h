@@ -1,6 +1,8 @@
 // "Your value at index i?" for every operation of ir/ops.def: one function each, in element_rules.cpp.
 #pragma once
 #include <optional>
+#include <span>
+#include <utility>
 
 #include "codegen/element_builder.h"
 
@@ -11,6 +13,10 @@ NodeId element_rule(ElementBuilder& builder, const ir::Value& value, const Indic
 
 // The loops of `reduce` and `contract`, in the order that the attribute names (ir/attr.h, SumOrder).
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+// Elements of sums over the same rounds (ir::same_rounds), none of which needs another: one nest of loops for all of
+// them, so that what they have in common is loaded and computed once. The builder knows them from then on.
+using Element = std::pair<ir::ValueId, Indices>;
+void joint_sums(ElementBuilder& builder, std::span<const Element> elements);
 
 // A sum in lanes and blocks that is long enough to be computed block by block, so that its operands are read once while
 // the sums wait in memory: how many blocks there are and what is in each.

@@ -279,26 +279,39 @@ Values KernelEmitter::only_where(const Guarded& guarded, const Values& now,
   return merged;
 }
 
+Values KernelEmitter::side_by_side_lanes(const Loop& loop, int64_t first) {
+  Values yields;
+  axes_[at(loop.axis)] = builder_.getInt64(static_cast<uint64_t>(first));
+  const int64_t count = std::min<int64_t>(loop.schedule.vector, loop.extent - first);
+  filling_vectors(loop, static_cast<int>(count), [&] {
+    emit(loop.body);
+    for (size_t i = 0; i < loop.yields.size(); ++i)
+      at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
+  });
+  return yields;
+}
+
 void KernelEmitter::lanes(const Loop& loop) {
   Value*& axis = axes_[at(loop.axis)];
   const auto dtype = [&](size_t i) { return kernel_.nodes[at(loop.yields[i])].dtype; };
   if (loop.schedule.vector > 1) {
-    axis = builder_.getInt64(0);
-    Values yields;
-    filling_vectors(loop, static_cast<int>(loop.extent), [&] {
-      emit(loop.body);
-      for (size_t i = 0; i < loop.yields.size(); ++i)
-        at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
-    });
-    size_t first = 0;
-    for (size_t i = 0; i < loop.yields.size(); ++i) {
-      size_t count = 0;
-      at_own_points(loop.results[i], [&] { ++count; });
-      const Values sums = add_lanes(builder_, context_.scalar, dtype(i), std::span(yields).subspan(first, count));
-      first += count;
-      auto next = sums.begin();
-      define(loop.results[i], [&] { return *next++; });
+    Values yields = side_by_side_lanes(loop, 0);
+    for (int64_t first = loop.schedule.vector; first < loop.extent; first += loop.schedule.vector) {
+      const Values more = side_by_side_lanes(loop, first);
+      for (size_t i = 0; i < yields.size(); ++i) yields[i] = joined(builder_, yields[i], more[i]);
     }
+    // Neighbours of one type together: the halving turns several at once.
+    Values sums;
+    for (size_t i = 0, first = 0; i < loop.yields.size();) {
+      const ir::DType type = dtype(i);
+      size_t end = first;
+      for (; i < loop.yields.size() && dtype(i) == type; ++i) at_own_points(loop.results[i], [&] { ++end; });
+      for (Value* sum : add_lanes(builder_, context_.scalar, type, std::span(yields).subspan(first, end - first)))
+        sums.push_back(sum);
+      first = end;
+    }
+    auto next = sums.begin();
+    for (NodeId result : loop.results) define(result, [&] { return *next++; });
     return;
   }
   std::vector<Values> lanes(static_cast<size_t>(loop.extent));
@@ -332,22 +345,27 @@ void KernelEmitter::where(const Loop& loop) {
       define(loop.results[i], [&] { return takes_part ? wide(loop.yields[i]) : wide(loop.inits[i]); });
     return;
   }
+  // Of the lanes side by side those below the extent.
   const int outer = width_;
+  const int64_t first = llvm::cast<llvm::ConstantInt>(axes_[at(loop.axis)])->getSExtValue();
+  const int live = static_cast<int>(std::clamp<int64_t>(loop.extent - first, 0, outer));
   Values others, yields;
   for (size_t i = 0; i < loop.results.size(); ++i)
     at_own_points(loop.results[i], [&] { others.push_back(wide(loop.inits[i])); });
-  width_ = static_cast<int>(loop.extent);
-  if (width_ == 1) vector_axis_ = -1;
-  emit(loop.body);
-  for (size_t i = 0; i < loop.results.size(); ++i)
-    at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
-  width_ = outer;
-  vector_axis_ = loop.axis;
+  if (live > 0) {
+    width_ = live;
+    if (width_ == 1) vector_axis_ = -1;
+    emit(loop.body);
+    for (size_t i = 0; i < loop.results.size(); ++i)
+      at_own_points(loop.results[i], [&] { yields.push_back(wide(loop.yields[i])); });
+    width_ = outer;
+    vector_axis_ = loop.axis;
+  }
   size_t next = 0;
   for (NodeId result : loop.results)
     define(result, [&] {
       ++next;
-      return replaced_front(builder_, others[next - 1], yields[next - 1]);
+      return live > 0 ? replaced_front(builder_, others[next - 1], yields[next - 1]) : others[next - 1];
     });
 }
 

@@ -187,6 +187,8 @@ class KernelEmitter {
   // The body for `tile` vectors of `width` iterations, side by side.
   void body_of(const Loop& loop, int64_t width, int64_t tile);
   void filling_vectors(const Loop& loop, int width, const std::function<void()>& body);
+  // What the lanes yield from `first` on, as many as the schedule puts side by side.
+  Values side_by_side_lanes(const Loop& loop, int64_t first);
   // Carried values stand behind each other, each at its own points.
   void reduce(const Loop& loop);
   // The body of a sum that changes what it carries only where a condition holds, which is the same for all points and

@@ -21,6 +21,13 @@ llvm::SmallVector<int, 16> elements(int first, int count) {
   return result;
 }
 
+// The first `count`, and behind them as many as it takes to be `all` of which it does not matter what they are.
+llvm::SmallVector<int, 16> elements_or_poison(int count, int all) {
+  llvm::SmallVector<int, 16> result = elements(0, count);
+  result.resize(static_cast<size_t>(all), llvm::PoisonMaskElem);
+  return result;
+}
+
 class LaneSums {
  public:
   LaneSums(IrBuilder& builder, ScalarEmitter& scalar, ir::DType dtype)
@@ -112,6 +119,15 @@ Value* replaced_front(IrBuilder& builder, Value* all, Value* front) {
     choose.push_back(lane < count ? width + lane : lane);
   }
   return builder.CreateShuffleVector(all, builder.CreateShuffleVector(front, widen), choose);
+}
+
+Value* joined(IrBuilder& builder, Value* front, Value* back) {
+  const int width = width_of(front), count = width_of(back);
+  if (count == 1)
+    return builder.CreateInsertElement(builder.CreateShuffleVector(front, elements_or_poison(width, width + 1)), back,
+                                       uint64_t(width));
+  if (count < width) back = builder.CreateShuffleVector(back, elements_or_poison(count, width));
+  return builder.CreateShuffleVector(front, back, elements(0, width + count));
 }
 
 std::vector<Value*> add_lanes(IrBuilder& builder, ScalarEmitter& scalar, ir::DType dtype,

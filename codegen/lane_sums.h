@@ -11,6 +11,9 @@ namespace gradc::codegen {
 // `all` with its first elements replaced by those of `front`, a vector or one element.
 llvm::Value* replaced_front(IrBuilder& builder, llvm::Value* all, llvm::Value* front);
 
+// The lanes of a vector and behind them those of a second one, which has as many or fewer.
+llvm::Value* joined(IrBuilder& builder, llvm::Value* front, llvm::Value* back);
+
 // Each of `sums` is a vector with a lane for each element, all of one length of at most 16; gives their sums as
 // scalars, added as l += l+8, l+4, l+2, l+1 with lanes that do not exist skipped.
 //

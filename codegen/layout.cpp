@@ -97,7 +97,11 @@ class Description {
  public:
   explicit Description(const Kernel& kernel) {
     for (const Axis& axis : kernel.axes) add(axis.extent), add(axis.node);
+    std::vector<int32_t> buffers;  // numbered as they are met: it matters which accesses are of the same
     for (const Node& node : kernel.nodes) {
+      const auto known = std::find(buffers.begin(), buffers.end(), node.buffer);
+      add(known - buffers.begin());
+      if (known == buffers.end()) buffers.push_back(node.buffer);
       add(static_cast<int64_t>(node.kind) << 16 | static_cast<int64_t>(node.dtype) << 8 |
           static_cast<int64_t>(node.op));
       add(node.operands);

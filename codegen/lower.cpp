@@ -1,5 +1,5 @@
-// Tensor IR with kernel numbers and storage -> kernel IR: finds the buffers, cuts each kernel into loop nests, and lets
-// the element builder fill them.
+// Tensor IR with kernel numbers and storage -> kernel IR: finds the buffers, and lowers kernel after kernel
+// (lower_kernel.h), long sums block by block.
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -7,6 +7,7 @@
 #include "codegen/codegen.h"
 #include "codegen/element_builder.h"
 #include "codegen/element_rules.h"
+#include "codegen/lower_kernel.h"
 #include "codegen/schedule.h"
 #include "ir/ensure.h"
 
@@ -94,86 +95,6 @@ class Lowering {
     }
   }
 
-  // Whether `value` reads something of the nest (`members`) other than at its own index: then it needs a nest of its
-  // own.
-  bool reads_elsewhere(uint32_t value, const std::vector<uint32_t>& members) const {
-    const auto is_member = [&](uint32_t id) { return std::find(members.begin(), members.end(), id) != members.end(); };
-    // For each value reached: 1 at the same index, 2 at another.
-    std::vector<uint8_t> seen(func_.size(), 0);
-    std::vector<std::pair<uint32_t, bool>> pending{{value, true}};
-    while (!pending.empty()) {
-      const auto [id, same_index] = pending.back();
-      pending.pop_back();
-      const uint8_t mark = same_index ? 1 : 2;
-      if ((seen[id] & mark) != 0) continue;
-      seen[id] |= mark;
-      if (id != value && is_member(id)) {
-        if (!same_index) return true;
-        continue;
-      }
-      // A reshape of a member leads to the member.
-      const ir::Value& node = func_.values[id];
-      if (id != value && buffer_of_[id] >= 0 && !(node.op == Op::reshape && node.kernel < 0)) continue;
-      const bool keeps_index = same_index && ir::op_info(node.op).has(ir::kElementwise);
-      for (size_t k = 0; k < node.operands.size(); ++k) {
-        const bool init = node.op == Op::contract && k == 2;
-        pending.push_back({node.operands[k].index, keeps_index || (same_index && init)});
-      }
-    }
-    return false;
-  }
-
-  // The axes that a nest runs over: those of `shape`, cut further where a value is reached through a reshape of
-  // something that is not in memory. Nothing where two of these don't fit together.
-  std::optional<ir::Shape> axes_for(const ir::Shape& shape, uint32_t value) const {
-    ir::Shape axes = shape;
-    std::set<uint32_t> seen{value};
-    std::vector<uint32_t> pending{value};
-    while (!pending.empty()) {
-      const ir::Value& node = func_.values[pending.back()];
-      pending.pop_back();
-      if (!ir::op_info(node.op).has(ir::kElementwise)) continue;
-      for (ir::ValueId operand : node.operands) {
-        const ir::Value& read = func_[operand];
-        if (buffer_of_[operand.index] >= 0 || !seen.insert(operand.index).second) continue;
-        pending.push_back(operand.index);
-        if (read.op != Op::reshape || buffer_of_[read.operands[0].index] >= 0) continue;
-        const std::optional<ir::Shape> refined = ir::common_refinement(axes, func_[read.operands[0]].type.shape);
-        if (!refined) return std::nullopt;
-        axes = *refined;
-      }
-    }
-    return axes;
-  }
-
-  std::string lower_kernel(const std::vector<uint32_t>& values) {
-    if (values.empty()) return "kernel numbers are not dense";
-    for (uint32_t id : values)
-      if (std::string error = lower_blocks(id); !error.empty()) return error;
-    Kernel kernel;
-    kernel.location = func_.values[values[0]].location;
-    std::vector<std::vector<uint32_t>> nests;
-    std::vector<ir::Shape> axes;  // of each nest
-    for (uint32_t id : values) {
-      const ir::Shape& shape = func_.values[id].type.shape;
-      std::optional<ir::Shape> shared;
-      if (!nests.empty() && func_.values[nests.back()[0]].type.shape == shape && !reads_elsewhere(id, nests.back()))
-        shared = axes_for(axes.back(), id);
-      if (!shared) {
-        nests.emplace_back();
-        axes.push_back(axes_for(shape, id).value_or(shape));
-      } else {
-        axes.back() = *shared;
-      }
-      nests.back().push_back(id);
-    }
-    for (size_t i = 0; i < nests.size(); ++i) {
-      if (std::string error = lower_nest(kernel, nests[i], axes[i]); !error.empty()) return error;
-    }
-    program_.kernels.push_back(std::move(kernel));
-    return {};
-  }
-
   // The long sums that `stored` is computed of, block by block: a kernel before, which stores the lanes of each block.
   std::string lower_blocks(uint32_t stored) {
     std::set<uint32_t> seen{stored};
@@ -229,47 +150,14 @@ class Lowering {
     return {};
   }
 
-  // `extents`: a refinement of the shape of the members.
-  std::string lower_nest(Kernel& kernel, const std::vector<uint32_t>& members, const ir::Shape& extents) {
-    ElementBuilder builder(input_, kernel);
-    Indices index;
-    std::vector<int32_t> axes;
-    size_t next = 0;
-    for (int64_t extent : func_.values[members[0]].type.shape) {
-      Affine position;
-      for (int64_t covered = 1; covered < extent; ++next) {
-        if (extents[next] == 1) continue;
-        axes.push_back(builder.parallel_axis(extents[next]));
-        position = sum(scaled(position, extents[next]), axis_index(axes.back()));
-        covered *= extents[next];
-      }
-      index.push_back(position);
-    }
-    std::vector<NodeId> nodes;
-    for (uint32_t id : members) nodes.push_back(builder.computed({id}, index));
-    // Last, because a value may replace an argument that the others still read.
-    for (size_t i = 0; i < members.size(); ++i)
-      builder.store(buffer_of_[members[i]], index, nodes[i], func_.values[members[i]].location);
-    if (!builder.error().empty()) return builder.error();
-
-    put_nest(kernel, axes, builder.take_body(), func_.values[members[0]].location);
+  std::string lower_kernel(const std::vector<uint32_t>& values) {
+    if (values.empty()) return "kernel numbers are not dense";
+    for (uint32_t id : values)
+      if (std::string error = lower_blocks(id); !error.empty()) return error;
+    Kernel kernel;
+    if (std::string error = codegen::lower_kernel(input_, values, kernel); !error.empty()) return error;
+    program_.kernels.push_back(std::move(kernel));
     return {};
-  }
-
-  static void put_nest(Kernel& kernel, const std::vector<int32_t>& axes, Block body,
-                       const ir::SourceLocation& location) {
-    Nest nest;
-    nest.body = std::move(body);
-    for (int32_t axis : axes) {
-      kernel.loops.push_back({.kind = LoopKind::parallel,
-                              .axis = axis,
-                              .extent = kernel.axes[static_cast<size_t>(axis)].extent,
-                              .location = location});
-      nest.loops.push_back(static_cast<int32_t>(kernel.loops.size() - 1));
-    }
-    std::vector<Nest> nests;
-    nests.push_back(std::move(nest));
-    put_nests(kernel, std::move(nests));
   }
 
   const ir::Func& func_;

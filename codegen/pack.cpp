@@ -24,9 +24,12 @@ bool has_sum(const Kernel& kernel) {
 
 class Packing {
  public:
-  Packing(KernelProgram& program, KernelCosts& costs, bool arena) : program_(program), costs_(costs), arena_(arena) {}
+  Packing(KernelProgram& program, KernelCosts& costs, bool arena, std::vector<OperandCopy> earlier)
+      : program_(program), costs_(costs), arena_(arena), copies_(std::move(earlier)) {
+    for (OperandCopy& copy : copies_) copy.valid = false;  // at the start of the step
+  }
 
-  void run() {
+  std::vector<OperandCopy> run() {
     std::vector<Kernel> kernels = std::move(program_.kernels);
     program_.kernels.clear();
     sources_ = program_.buffers.size();
@@ -39,6 +42,7 @@ class Packing {
       for (size_t i = 0; i < copies_.size();)
         if (!do_without(copies_[i])) ++i;
     }
+    return copies_;
   }
 
  private:
@@ -52,12 +56,6 @@ class Packing {
     Layout layout;     // in which the kernel shall read it
     double copy_cost;  // what bringing it into that layout costs
   };
-  struct Copy {
-    int32_t source, packed;
-    Layout layout;
-    bool valid;
-  };
-
   void pack_for(Kernel& kernel) {
     std::vector<int32_t> buffers;
     for (const Node& node : kernel.nodes) {
@@ -131,14 +129,14 @@ class Packing {
     }
   }
 
-  Copy* find_copy(int32_t source, const Layout& layout) {
-    for (Copy& copy : copies_)
+  OperandCopy* find_copy(int32_t source, const Layout& layout) {
+    for (OperandCopy& copy : copies_)
       if (copy.valid && copy.source == source && copy.layout == layout) return &copy;
     return nullptr;
   }
 
   void use_copy(Kernel& kernel, const Operand& operand) {
-    Copy* copy = find_copy(operand.buffer, operand.layout);
+    OperandCopy* copy = find_copy(operand.buffer, operand.layout);
     if (copy == nullptr) {
       Buffer packed = program_.buffers[at(operand.buffer)];
       packed.name = name_of_copy(packed.name);
@@ -151,9 +149,10 @@ class Packing {
     for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
   }
 
-  // Layouts were chosen before anybody thought of copies. With another one of its source's a copy may be needless: then
-  // it goes, and what read it reads the source.
-  bool do_without(const Copy& copy) {
+  // Arena tensors got their layouts before anybody thought of copying them, and what is outside was copied before its
+  // readers knew the layouts of the rest. So a copy may be needless, in the arena with another layout of its source:
+  // then it goes, and what read it reads the source.
+  bool do_without(const OperandCopy& copy) {
     Buffer& source = program_.buffers[at(copy.source)];
     const bool is_table =
         std::any_of(program_.initial.begin(), program_.initial.end(),
@@ -202,8 +201,8 @@ class Packing {
     double least = read(before) + costs_.of(program_.kernels[copying]);
     std::optional<Layout> best;
     std::vector<Affine> chosen = before;
-    std::vector<Layout> layouts = other_layouts(source.shape);
-    layouts.push_back({});
+    std::vector<Layout> layouts{{}};
+    if (source.storage.space == ir::Space::arena) layouts = other_layouts(source.shape), layouts.push_back({});
     for (const Layout& layout : layouts) {
       std::vector<Affine> elements;
       for (const Access& access : accesses) {
@@ -222,7 +221,10 @@ class Packing {
     for (const Access& access : accesses)
       program_.kernels[access.kernel].nodes[at(access.load.node)].buffer = copy.source;
     program_.kernels.erase(program_.kernels.begin() + static_cast<std::ptrdiff_t>(copying));
-    drop_buffer(copy.packed);
+    const OperandCopy dropped = copy;
+    for (OperandCopy& other : copies_)
+      if (other.source == dropped.packed) other.source = dropped.source;
+    drop_buffer(dropped.packed);
     return true;
   }
 
@@ -234,8 +236,8 @@ class Packing {
     std::erase(program_.scratch, dropped);
     for (int32_t& buffer : program_.scratch)
       if (buffer > dropped) --buffer;
-    std::erase_if(copies_, [&](const Copy& copy) { return copy.packed == dropped; });
-    for (Copy& copy : copies_) {
+    std::erase_if(copies_, [&](const OperandCopy& copy) { return copy.packed == dropped; });
+    for (OperandCopy& copy : copies_) {
       if (copy.packed > dropped) --copy.packed;
       if (copy.source > dropped) --copy.source;
     }
@@ -253,7 +255,7 @@ class Packing {
 
   // What a kernel overwrites has no valid copy any more.
   void forget_stored(const Kernel& kernel) {
-    for (Copy& copy : copies_) {
+    for (OperandCopy& copy : copies_) {
       const Buffer& source = program_.buffers[at(copy.source)];
       for (const Node& node : kernel.nodes)
         if (node.kind == NodeKind::store && overlap(program_.buffers[at(node.buffer)], source)) copy.valid = false;
@@ -304,11 +306,14 @@ class Packing {
   KernelCosts& costs_;
   bool arena_;
   size_t sources_ = 0;  // buffers that were there before
-  std::vector<Copy> copies_;
+  std::vector<OperandCopy> copies_;
 };
 
 }  // namespace
 
-void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena) { Packing(program, costs, arena).run(); }
+std::vector<OperandCopy> pack_operands(KernelProgram& program, KernelCosts& costs, bool arena,
+                                       std::vector<OperandCopy> earlier) {
+  return Packing(program, costs, arena, std::move(earlier)).run();
+}
 
 }  // namespace gradc::codegen

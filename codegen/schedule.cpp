@@ -129,9 +129,10 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
   if (limits.width > 1) {
     KernelCosts costs(limits);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);
-    if (limits.registers > 0) pack_operands(program, costs, false);
+    std::vector<OperandCopy> copies;
+    if (limits.registers > 0) copies = pack_operands(program, costs, false);
     choose_layouts(program, costs);
-    if (limits.registers > 0) pack_operands(program, costs, true);
+    if (limits.registers > 0) pack_operands(program, costs, true, std::move(copies));
   }
   place_scratch(program);
   for (Kernel& kernel : program.kernels) {

@@ -42,8 +42,15 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests);
 
 // Whether the whole step is small enough for one straight line; then all its loops are copied out (resident.cpp).
 bool make_resident(KernelProgram& program, const ScheduleLimits& limits);
-// Of tensors in the arena, whose layout was chosen before, or of all others.
-void pack_operands(KernelProgram& program, KernelCosts& costs, bool arena);
+struct OperandCopy {
+  int32_t source = -1, packed = -1;  // buffers
+  Layout layout;
+  bool valid = true;  // where a kernel reads it next
+};
+// Of tensors in the arena, whose layout was chosen before, or of all others. Gives the copies; `earlier` are those of
+// the others, which the arena's turn looks at again.
+std::vector<OperandCopy> pack_operands(KernelProgram& program, KernelCosts& costs, bool arena,
+                                       std::vector<OperandCopy> earlier = {});
 void choose_layouts(KernelProgram& program, KernelCosts& costs);
 // A buffer in the arena beside those of the tensor IR; returns its number. Until place_scratch it lies behind the
 // others.

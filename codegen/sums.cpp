@@ -2,6 +2,7 @@
 // order.
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "codegen/element_rules.h"
 #include "ir/ensure.h"
@@ -23,32 +24,43 @@ struct Sum {
   NodeId start = kNoNode;  // of lanes past the first and of blocks past the first
   int32_t blocks = -1;     // the buffer that holds the lanes of all blocks, where another kernel has added these up
   Indices result;          // the element of it
+  ir::SourceLocation location;
   std::function<NodeId(const Indices&, NodeId)> term;
 };
 
-// acc after the terms of `first` <= index of axis 0 < first + count and all indices of the other axes. `first` is a
-// multiple of 16 where axis 0 is the lane axis.
+// accs after the terms of `first` <= index of axis 0 < first + count and all indices of the other axes. `first` is a
+// multiple of 16 where axis 0 is the lane axis. Several sums over the same rounds (same_rounds) share the loops.
 class SumLoops {
  public:
-  SumLoops(ElementBuilder& builder, const Sum& sum) : builder_(builder), sum_(sum), index_(sum.extents.size()) {}
+  SumLoops(ElementBuilder& builder, std::span<const Sum> sums)
+      : builder_(builder), sums_(sums), sum_(sums[0]), index_(sums[0].extents.size()) {}
 
-  NodeId run() {
-    if (sum_.lane < 0) return all_blocks(sum_.init);
+  Nodes run() {
+    Nodes inits;
+    for (const Sum& sum : sums_) inits.push_back(sum.init);
+    if (sum_.lane < 0) return all_blocks(inits);
     const int64_t live = std::min(ir::kLanes, sum_.extents[static_cast<size_t>(sum_.lane)]);
     return builder_.lanes(live, [&](const Affine& lane) {
       lane_ = lane;
-      NodeId init = sum_.init;
-      if (init != sum_.start) init = builder_.choose(builder_.in_range(lane, 0, 1), init, sum_.start);
-      return all_blocks(init);
+      for (size_t i = 0; i < inits.size(); ++i)
+        if (inits[i] != sums_[i].start)
+          inits[i] = builder_.choose(builder_.in_range(lane, 0, 1), inits[i], sums_[i].start);
+      return all_blocks(inits);
     });
   }
 
-  NodeId block(const Affine& first, int64_t count, const Affine& lane) {
+  Nodes block(const Affine& first, int64_t count, const Affine& lane) {
     lane_ = lane;
-    return axis(0, first, count, sum_.start);
+    return axis(0, first, count, starts());
   }
 
  private:
+  Nodes starts() const {
+    Nodes starts;
+    for (const Sum& sum : sums_) starts.push_back(sum.start);
+    return starts;
+  }
+
   NodeId stored_block(const Affine& number) {
     Indices position{number};
     position.insert(position.end(), sum_.result.begin(), sum_.result.end());
@@ -56,62 +68,75 @@ class SumLoops {
     return builder_.load(sum_.blocks, position);
   }
 
-  NodeId all_blocks(NodeId init) {
+  Nodes added(const Nodes& a, const Nodes& b) {
+    Nodes sums;
+    for (size_t i = 0; i < a.size(); ++i) sums.push_back(builder_.apply(Op::add, builder_.dtype(a[i]), {a[i], b[i]}));
+    return sums;
+  }
+
+  Nodes all_blocks(const Nodes& inits) {
     if (sum_.blocks >= 0) {
       const int64_t count = (sum_.extents[0] + sum_.block - 1) / sum_.block;
-      return builder_.reduce("k", count - 1, stored_block({}), [&](const Affine& number, NodeId acc) {
-        return builder_.apply(Op::add, builder_.dtype(acc), {acc, stored_block(shifted(number, 1))});
+      return builder_.reduce("k", count - 1, Nodes{stored_block({})}, [&](const Affine& number, const Nodes& accs) {
+        return added(accs, {stored_block(shifted(number, 1))});
       });
     }
-    if (sum_.extents.empty()) return sum_.term({}, init);
+    if (sum_.extents.empty()) return next(0, inits);
     const int64_t extent = sum_.extents[0], block = sum_.block;
-    if (block <= 0 || block >= extent) return axis(0, Affine{}, extent, init);
-    NodeId total = axis(0, Affine{}, block, init);
-    const auto add_block = [&](const Affine& first, int64_t count, NodeId acc) {
-      return builder_.apply(Op::add, builder_.dtype(acc), {acc, axis(0, first, count, sum_.start)});
+    if (block <= 0 || block >= extent) return axis(0, Affine{}, extent, inits);
+    Nodes totals = axis(0, Affine{}, block, inits);
+    const auto add_block = [&](const Affine& first, int64_t count, const Nodes& accs) {
+      return added(accs, axis(0, first, count, starts()));
     };
     const int64_t full = extent / block;
     if (full > 1) {
-      total = builder_.reduce("k", full - 1, total, [&](const Affine& number, NodeId acc) {
-        return add_block(shifted(scaled(number, block), block), block, acc);
+      totals = builder_.reduce("k", full - 1, totals, [&](const Affine& number, const Nodes& accs) {
+        return add_block(shifted(scaled(number, block), block), block, accs);
       });
     }
-    if (extent % block != 0) total = add_block(Affine{full * block, {}}, extent % block, total);
-    return total;
+    if (extent % block != 0) totals = add_block(Affine{full * block, {}}, extent % block, totals);
+    return totals;
   }
 
-  NodeId next(size_t position, NodeId acc) {
-    if (position == sum_.extents.size()) return sum_.term(index_, acc);
-    return axis(position, Affine{}, sum_.extents[position], acc);
+  Nodes next(size_t position, const Nodes& accs) {
+    if (position < sum_.extents.size()) return axis(position, Affine{}, sum_.extents[position], accs);
+    Nodes sums;
+    for (size_t i = 0; i < accs.size(); ++i) {
+      builder_.locate(sums_[i].location);
+      sums.push_back(sums_[i].term(index_, accs[i]));
+    }
+    builder_.locate(sum_.location);
+    return sums;
   }
 
-  NodeId axis(size_t position, const Affine& first, int64_t count, NodeId init) {
+  Nodes axis(size_t position, const Affine& first, int64_t count, const Nodes& inits) {
     if (static_cast<int32_t>(position) != sum_.lane) {
-      return builder_.reduce("r", count, init, [&](const Affine& index, NodeId acc) {
+      return builder_.reduce("r", count, inits, [&](const Affine& index, const Nodes& accs) {
         index_[position] = codegen::sum(first, index);
-        return next(position + 1, acc);
+        return next(position + 1, accs);
       });
     }
     const int64_t rounds = count / ir::kLanes, rest = count % ir::kLanes;
-    NodeId acc = init;
+    Nodes accs = inits;
     if (rounds > 0) {
-      acc = builder_.reduce("q", rounds, acc, [&](const Affine& round, NodeId inner) {
+      accs = builder_.reduce("q", rounds, accs, [&](const Affine& round, const Nodes& inner) {
         index_[position] = codegen::sum(codegen::sum(first, scaled(round, ir::kLanes)), lane_);
         return next(position + 1, inner);
       });
     }
-    if (rest == 0) return acc;
+    if (rest == 0) return accs;
     const auto last = [&] {
       index_[position] = codegen::sum(shifted(first, rounds * ir::kLanes), lane_);
-      return next(position + 1, acc);
+      return next(position + 1, accs);
     };
     // An axis shorter than 16 has no other lanes than these.
     if (sum_.extents[position] < ir::kLanes) return last();
-    return builder_.where(lane_, rest, acc, last);
+    return builder_.where(lane_, rest, accs, last);
   }
 
   ElementBuilder& builder_;
-  const Sum& sum_;
+  std::span<const Sum> sums_;
+  const Sum& sum_;  // the first, for what all have in common
   Indices index_;
   Affine lane_;
 };
@@ -126,13 +151,14 @@ Sum start_sum(const ElementBuilder& builder, const ir::Value& value) {
       sum.lane = static_cast<int32_t>(i);
   }
   sum.block = order.block;
+  sum.location = value.location;
   return sum;
 }
 
 NodeId run(ElementBuilder& builder, const Sum& sum) {
   if (sum.lane == 0 && sum.block % ir::kLanes != 0 && sum.block < sum.extents[0])
     return builder.fail("a block of a sum is not a multiple of the 16 lanes on its axis");
-  return SumLoops(builder, sum).run();
+  return SumLoops(builder, {&sum, 1}).run()[0];
 }
 
 struct ReduceKindRow {
@@ -155,27 +181,26 @@ ReduceKindRow reduce_kind(ir::ReduceKind kind) {
   return {Op::add, 0, 0};
 }
 
-// acc = acc op x. max(acc, x) is `x > acc ? x : acc`, as ops.def defines it.
-NodeId reduce_loops(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+// acc = acc op x. max(acc, x) is `x > acc ? x : acc`, as ops.def defines it. `value` and `index` must outlive the sum.
+Sum reduce_sum(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
   const ir::ReduceAttr& attr = std::get<ir::ReduceAttr>(value.attr);
   const DType dtype = value.type.dtype;
   const ReduceKindRow row = reduce_kind(attr.kind);
-  const ir::ValueId operand = value.operands[0];
   Sum sum = start_sum(builder, value);
   sum.init = sum.start = builder.number(ir::is_float(dtype) ? row.real : row.integer, dtype);
-  sum.term = [&](const Indices& reduced, NodeId acc) {
+  sum.term = [&builder, &value, &attr, &index, dtype, op = row.op](const Indices& reduced, NodeId acc) {
     Indices element;
     size_t kept = 0, gone = 0;
-    for (size_t axis = 0; axis < builder.type(operand).rank(); ++axis) {
+    for (size_t axis = 0; axis < builder.type(value.operands[0]).rank(); ++axis) {
       const bool is_reduced = gone < attr.axes.size() && attr.axes[gone] == static_cast<int64_t>(axis);
       element.push_back(is_reduced ? reduced[gone++] : index[kept++]);
     }
-    return builder.apply(row.op, dtype, {acc, builder.at(operand, element)});
+    return builder.apply(op, dtype, {acc, builder.at(value.operands[0], element)});
   };
-  return run(builder, sum);
+  return sum;
 }
 
-// acc = fma(a, b, acc); for integers acc + a * b. `parts` and `index` must outlive the sum.
+// acc = fma(a, b, acc); for integers acc + a * b. `value`, `parts` and `index` must outlive the sum.
 Sum contract_sum(ElementBuilder& builder, const ir::Value& value, const ir::Subscripts& parts, const Indices& index) {
   const DType dtype = value.type.dtype;
   Sum sum = start_sum(builder, value);
@@ -212,7 +237,27 @@ NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Ind
 }  // namespace
 
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
-  return value.op == Op::reduce ? reduce_loops(builder, value, index) : contract_loops(builder, value, index);
+  if (value.op == Op::reduce) return run(builder, reduce_sum(builder, value, index));
+  return contract_loops(builder, value, index);
+}
+
+void joint_sums(ElementBuilder& builder, std::span<const Element> elements) {
+  std::vector<ir::Subscripts> parts;
+  for (const auto& [id, index] : elements) {
+    const ir::Value& value = builder.func()[id];
+    parts.push_back(value.op == Op::contract ? subscripts_of(value) : ir::Subscripts{});
+  }
+  std::vector<Sum> sums;
+  for (size_t i = 0; i < elements.size(); ++i) {
+    const auto& [id, index] = elements[i];
+    const ir::Value& value = builder.func()[id];
+    builder.locate(value.location);
+    sums.push_back(value.op == Op::reduce ? reduce_sum(builder, value, index)
+                                          : contract_sum(builder, value, parts[i], index));
+  }
+  builder.locate(sums[0].location);
+  const Nodes results = SumLoops(builder, sums).run();
+  for (size_t i = 0; i < elements.size(); ++i) builder.remember(elements[i].first, elements[i].second, results[i]);
 }
 
 std::optional<SumBlocks> blocks_of(const ir::Func& func, const ir::Value& value) {
@@ -235,7 +280,7 @@ NodeId block_rule(ElementBuilder& builder, const ir::Value& value, const Indices
                   int64_t count, const Affine& lane) {
   const ir::Subscripts parts = subscripts_of(value);
   const Sum sum = contract_sum(builder, value, parts, index);
-  return SumLoops(builder, sum).block(first, count, lane);
+  return SumLoops(builder, {&sum, 1}).block(first, count, lane)[0];
 }
 
 }  // namespace gradc::codegen

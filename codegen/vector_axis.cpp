@@ -18,10 +18,10 @@ void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits
   if (limits.explain) {
     for (std::string& line : explain_plan(kernel, nest, limits)) kernel.reasons.push_back(std::move(line));
   }
-  if (plan.lanes) {
+  if (plan.lanes > 0) {
     for (Loop& loop : kernel.loops) {
       if (loop.kind != LoopKind::lanes) continue;
-      loop.schedule.vector = limits.width > 1 ? static_cast<int32_t>(ir::kLanes) : 1;
+      loop.schedule.vector = limits.width > 1 ? plan.lanes : 1;
       loop.schedule.unroll = limits.width <= 1;
     }
   }

@@ -80,4 +80,17 @@ SumOrder order_of(const Func& func, const Value& sum) {
   return written.kind == SumOrder::Kind::unset ? canonical_order(func, sum) : written;
 }
 
+bool same_rounds(const Func& func, const Value& a, const Value& b) {
+  const SumOrder orders[] = {order_of(func, a), order_of(func, b)};
+  if (orders[0].kind != SumOrder::Kind::lanes || orders[1].kind != SumOrder::Kind::lanes) return false;
+  if (orders[0].block != orders[1].block) return false;
+  const SumShape shapes[] = {sum_shape(func, a), sum_shape(func, b)};
+  if (shapes[0].reduced.size() != shapes[1].reduced.size()) return false;
+  for (size_t i = 0; i < shapes[0].reduced.size(); ++i) {
+    const ReducedAxis &first = shapes[0].reduced[i], &second = shapes[1].reduced[i];
+    if (first.extent != second.extent || (first.id == orders[0].axis) != (second.id == orders[1].axis)) return false;
+  }
+  return true;
+}
+
 }  // namespace gradc::ir

@@ -41,4 +41,10 @@ SumOrder canonical_order(const Func& func, const Value& sum);
 // The order written on the value, else the canonical one.
 SumOrder order_of(const Func& func, const Value& sum);
 
+// Sums over the same rounds may be added up in one nest of loops. As many as this, two registers of 8 lanes each, leave
+// some of 16 registers for what is added.
+inline constexpr size_t kMostJointSums = 6;
+// Whether the two are sums in lanes whose loops are the same: equal extents, the same lane axis, the same blocks.
+bool same_rounds(const Func& func, const Value& a, const Value& b);
+
 }  // namespace gradc::ir

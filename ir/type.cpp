@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -52,6 +53,13 @@ std::optional<Shape> common_refinement(const Shape& a, const Shape& b) {
     inner = stride;
   }
   return refined;
+}
+
+bool begins_with(const Shape& shape, const Shape& prefix) {
+  Shape all = shape, first = prefix;
+  std::erase(all, 1);
+  std::erase(first, 1);
+  return first.size() <= all.size() && std::equal(first.begin(), first.end(), all.begin());
 }
 
 int64_t Type::elements() const {

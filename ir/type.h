@@ -29,6 +29,8 @@ std::vector<int64_t> row_major_strides(const Shape& shape);
 // The shortest shape whose axes, joined with their neighbours, give both; nullopt where there is none ([2, 3] and
 // [3, 2]). Both have the same number of elements, at least 1.
 std::optional<Shape> common_refinement(const Shape& a, const Shape& b);
+// Whether the axes of `shape` longer than 1 begin with those of `prefix`.
+bool begins_with(const Shape& shape, const Shape& prefix);
 
 struct Type {
   DType dtype = DType::f32;

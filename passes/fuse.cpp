@@ -1,5 +1,5 @@
-// Decides which values are stored; everything else is computed inside the kernels that use it. Then groups the stored
-// values into kernels. Sets Value::kernel.
+// Decides which values are stored; everything else is computed inside the kernels that use it. Then assign_kernels.h
+// groups the stored values. Sets Value::kernel.
 //
 // Stored are: results; what a contract or a scatter_add reads and what a gather looks up in (the operands, behind
 // movements); the operand of a reshape that changes more than extents of 1, unless that reshape belongs to one
@@ -7,17 +7,13 @@
 // uses; and values used more than once, or repeated by a broadcast, a window, a gather or a fold, that cost more than
 // they are worth computing again.
 //
-// A stored value joins an earlier kernel of the same shape where the two share something that they read, and where
-// neither then reads what the other stores except at the same index. A value that only one kernel reads, at the same
-// index, is not stored after all. Kernels come in the order of the values, but for one thing: what reads an argument
-// comes before the kernel that makes its new value, so that a gradient and the update by it can be one kernel.
 #include <algorithm>
 #include <map>
 #include <optional>
 
 #include "ir/ensure.h"
 #include "ir/rewrite.h"
-#include "passes/kernel_order.h"
+#include "passes/assign_kernels.h"
 #include "passes/passes.h"
 #include "passes/reads.h"
 
@@ -35,7 +31,6 @@ constexpr int kDear = 8;
 constexpr int kRecomputeTensor = 1;  // at most this much is computed again rather than stored
 constexpr int kRecomputeScalar = 4;
 constexpr int kRecomputeIndices = 8;  // of what reads nothing
-constexpr size_t kMostStoresPerKernel = 8;
 
 int weight(Op op) {
   const ir::OpInfo& info = ir::op_info(op);
@@ -88,9 +83,7 @@ class Fusion {
     require_results_and_operands();
     store_sums();
     store_dear_values();
-    assign_kernels();
-    drop_needless_stores();
-    number_kernels();
+    assign_kernels(func_, stored_, required_);
     return std::move(func_);
   }
 
@@ -220,104 +213,11 @@ class Fusion {
     }
   }
 
-  struct KernelPlan {
-    ir::Shape shape;
-    std::vector<ValueId> stores;
-    std::vector<Read> reads;
-  };
-
-  static bool reads_pointwise(const KernelPlan& kernel, ValueId leaf) {
-    return std::any_of(kernel.reads.begin(), kernel.reads.end(),
-                       [&](const Read& read) { return read.leaf == leaf && read.pointwise; });
-  }
-
-  // For each value the argument that it becomes the new value of, if any.
-  std::vector<ValueId> replaced_arguments() const {
-    std::vector<ValueId> replaced(func_.size());
-    const auto parameters = ir::parameters_by_name(func_);
-    for (const ir::FuncResult& result : func_.results) {
-      const auto found = parameters.find(result.name);
-      if (found != parameters.end()) replaced[result.value.index] = found->second;
-    }
-    return replaced;
-  }
-
-  void assign_kernels() {
-    const std::vector<ValueId> replaced_by = replaced_arguments();
-    std::vector<std::vector<Read>> all_reads(func_.size());
-    for (uint32_t i = 0; i < func_.size(); ++i)
-      if (stored_[i]) all_reads[i] = reads_of(func_, {i}, stored_);
-    for (uint32_t i : kernel_order(func_, stored_, all_reads, replaced_by)) {
-      const ValueId id{i};
-      const Value& value = func_.values[i];
-      const std::vector<Read>& reads = all_reads[i];
-      auto same_index = [&](const Read& read) {
-        return read.pointwise && func_[read.leaf].type.shape == value.type.shape;
-      };
-
-      size_t earliest = 0;
-      for (const Read& read : reads) {
-        if (is_argument(read.leaf)) continue;
-        earliest = std::max(earliest, kernel_of_[read.leaf.index] + (same_index(read) ? 0 : 1));
-      }
-      // A new value may overwrite its argument once nobody else needs the old one.
-      if (const ValueId replaced = replaced_by[i]; replaced.valid()) {
-        for (size_t k = earliest; k < kernels_.size(); ++k) {
-          for (const Read& read : kernels_[k].reads) {
-            if (read.leaf == replaced) earliest = k + (read.pointwise ? 0 : 1);
-          }
-        }
-      }
-      size_t chosen = kernels_.size();
-      for (size_t k = earliest; k < kernels_.size() && chosen == kernels_.size(); ++k) {
-        KernelPlan& kernel = kernels_[k];
-        if (kernel.shape != value.type.shape || kernel.stores.size() >= kMostStoresPerKernel) continue;
-        const bool shares = std::any_of(reads.begin(), reads.end(), [&](const Read& read) {
-          const bool is_member =
-              std::find(kernel.stores.begin(), kernel.stores.end(), read.leaf) != kernel.stores.end();
-          return same_index(read) && (is_member || reads_pointwise(kernel, read.leaf));
-        });
-        if (shares) chosen = k;
-      }
-      if (chosen == kernels_.size()) kernels_.push_back({value.type.shape, {}, {}});
-      kernels_[chosen].stores.push_back(id);
-      kernels_[chosen].reads.insert(kernels_[chosen].reads.end(), reads.begin(), reads.end());
-      kernel_of_[i] = chosen;
-    }
-  }
-
-  void drop_needless_stores() {
-    for (uint32_t i = static_cast<uint32_t>(func_.parameter_count); i < func_.size(); ++i) {
-      if (!stored_[i] || required_[i]) continue;
-      KernelPlan& kernel = kernels_[kernel_of_[i]];
-      bool only_here = kernel.stores.size() > 1;
-      for (size_t k = 0; only_here && k < kernels_.size(); ++k) {
-        for (const Read& read : kernels_[k].reads) {
-          if (read.leaf == ValueId{i} && (k != kernel_of_[i] || !read.pointwise)) only_here = false;
-        }
-      }
-      if (!only_here) continue;
-      stored_[i] = false;
-      std::erase(kernel.stores, ValueId{i});
-    }
-  }
-
-  void number_kernels() {
-    int32_t next = 0;
-    for (const KernelPlan& kernel : kernels_) {
-      if (kernel.stores.empty()) continue;
-      for (ValueId id : kernel.stores) func_[id].kernel = next;
-      ++next;
-    }
-  }
-
   Func func_;
   std::vector<bool> stored_;    // has a kernel
   std::vector<bool> required_;  // must keep it
   std::vector<std::vector<ValueId>> users_;
   std::map<uint32_t, ir::Shape> axes_of_;  // of the kernel of a stored value with a reshape inside
-  std::vector<KernelPlan> kernels_;
-  std::vector<size_t> kernel_of_ = std::vector<size_t>(func_.size(), 0);
 };
 
 }  // namespace

@@ -10,8 +10,8 @@
 
 namespace gradc::passes {
 
-// The values that `stored` marks, in that order. `reads`: by value, empty where it is not stored. `replaced_by`: for each
-// value the argument whose new value it is, if any.
+// The values that `stored` marks, in that order. `reads`: by value, empty where it is not stored. `replaced_by`: for
+// each value the argument whose new value it is, if any.
 std::vector<uint32_t> kernel_order(const ir::Func& func, const std::vector<bool>& stored,
                                    const std::vector<std::vector<Read>>& reads,
                                    const std::vector<ir::ValueId>& replaced_by);

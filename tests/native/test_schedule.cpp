@@ -262,6 +262,43 @@ TEST_CASE("schedule: a copy in row-major order of a tensor that lies otherwise")
   }
 }
 
+TEST_CASE("schedule: sums over the same rounds share their loops, and what only they read is their term") {
+  // The first layer of a small network: gradients of its weights and of its bias, and their updates.
+  const auto text = [](int rows) {
+    const std::string n = std::to_string(rows);
+    return "func @f(%x: f32[" + n + ",2] data, %d: f32[" + n + ",1] data, %h: f32[" + n +
+           ",5] data, %v: f32[1,5] data, %w: f32[5,2] parameter, %b: f32[5] parameter, %lr: f32[] hyper) -> (w: "
+           "f32[5,2], b: f32[5]) {\n  %0 = contract %d, %v {\"bk,ki->bi\"} : f32[" +
+           n + ",5]\n  %1 = constant {0} : f32[" + n + ",5]\n  %2 = less %1, %h : bool[" + n +
+           ",5]\n  %3 = select %2, %0, %1 : f32[" + n +
+           ",5]\n  %4 = contract %3, %x {\"bo,bi->oi\"} : f32[5,2]\n  %5 = broadcast %lr {axes = []} : f32[5,2]\n"
+           "  %6 = mul %5, %4 : f32[5,2]\n  %7 = sub %w, %6 : f32[5,2]\n"
+           "  %8 = reduce %3 {sum, axes = [0]} : f32[5]\n  %9 = broadcast %lr {axes = []} : f32[5]\n"
+           "  %10 = mul %9, %8 : f32[5]\n  %11 = sub %b, %10 : f32[5]\n  return %7, %11\n}\n";
+  };
+  const std::string printed = kernels(text(1024), 8, true);
+  CHECK(contains(printed, "reduce q2 in 64 with %0 as "));
+  CHECK(contains(printed, ", %0 as "));
+  CHECK(contains(printed, "lanes l1 in 16, vector 8 {"));  // three sums of eight lanes, tiled, not of sixteen
+  CHECK(!contains(printed, "kernel 1"));
+  for (int rows : {16, 37, 200, 1024, 2500}) check_compiled(func_of(text(rows)), 7, rows == 37);
+}
+
+TEST_CASE("schedule: a load behind the end of an axis keeps its condition, whatever lies there in memory") {
+  // In row-major order the elements past the end of the second axis are others of the same tensor.
+  const std::string text = R"(func @f(%x: f32[5,17] data) -> (y: f32[], z: f32[]) {
+  %0 = permute %x {axes = [1, 0]} : f32[17,5]
+  %1 = tanh %0 : f32[17,5]
+  %2 = pad %1 {before = [0, 0], after = [0, 5], value = 0.5} : f32[17,10]
+  %3 = reduce %2 {sum, axes = [1, 0], order = lanes(16, 0)} : f32[]
+  %4 = mul %1, %1 : f32[17,5]
+  %5 = reduce %4 {sum, axes = [1, 0], order = lanes(16, 0)} : f32[]
+  return %3, %5
+}
+)";
+  check_compiled(func_of(text), 3);
+}
+
 TEST_CASE("schedule: reasons are printed where they are asked for, and change nothing") {
   const ir::Func plan = planned(func_of(R"(func @f(%x: f32[64,96] data, %w: f32[96,128] parameter) -> (y: f32[64,128]) {
   %0 = contract %x, %w {"bi,io->bo", order = seq} : f32[64,128]
