@@ -290,9 +290,9 @@ TEST_CASE("schedule: a load behind the end of an axis keeps its condition, whate
   %0 = permute %x {axes = [1, 0]} : f32[17,5]
   %1 = tanh %0 : f32[17,5]
   %2 = pad %1 {before = [0, 0], after = [0, 5], value = 0.5} : f32[17,10]
-  %3 = reduce %2 {sum, axes = [1, 0], order = lanes(16, 0)} : f32[]
+  %3 = reduce %2 {sum, axes = [0, 1], order = lanes(16, 0)} : f32[]
   %4 = mul %1, %1 : f32[17,5]
-  %5 = reduce %4 {sum, axes = [1, 0], order = lanes(16, 0)} : f32[]
+  %5 = reduce %4 {sum, axes = [0, 1], order = lanes(16, 0)} : f32[]
   return %3, %5
 }
 )";
