@@ -24,7 +24,7 @@ int bench(const BenchWords& words) {
   if (loaded.exit_code != kDone) return loaded.exit_code;
   const std::optional<frontend::Program> program = elaborate(loaded, words.spec.run);
   if (!program) return kFailed;
-  ir::Result<passes::RunnerOptions> runner_words = runner_options({});
+  ir::Result<passes::RunnerOptions> runner_words = runner_options(words.passes);
   if (!runner_words) return fail_usage(runner_words.error());
   passes::Runner runner(*runner_words);
   const std::string step = program->run + ".step";

@@ -93,7 +93,14 @@ void add_passes(CLI::App* app, PassWords& words) {
       ->take_all();
 }
 
+void add_fold_rate(CLI::App* app, PassWords& words) {
+  app->add_flag(
+      "--fold-rate", words.fold_rate,
+      "multiply the error by the learning rate once, not every gradient; rounds differently (plain sgd, batch 1)");
+}
+
 void add_optimize(CLI::App* app, PassWords& words) {
+  add_fold_rate(app, words);
   app->add_flag("--no-optimize", words.no_optimize, "leave out the passes that only make the program smaller");
 }
 
@@ -260,6 +267,7 @@ void add_bench(CLI::App& app, std::function<Command()>& chosen) {
       "  gradc bench examples/lenet.grad plain --threads 2\n");
   add_spec(command, words->spec, true);
   add_threads(command, words->threads);
+  add_fold_rate(command, words->passes);
   add_code(command, words->code);
 }
 

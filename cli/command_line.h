@@ -30,6 +30,7 @@ struct PassWords {
   std::vector<std::string> print_before, print_after;
   std::optional<int64_t> stop_after;
   bool no_optimize = false;
+  bool fold_rate = false;
 };
 
 // None of these changes a result.
@@ -82,6 +83,7 @@ struct CompileWords {
 };
 struct BenchWords {
   SpecWords spec;
+  PassWords passes;
   CodeWords code;
   int64_t threads = 1;
 };

@@ -19,6 +19,7 @@ ir::Result<passes::RunnerOptions> runner_options(const PassWords& words) {
   }
   passes::RunnerOptions options;
   options.optimize = !words.no_optimize;
+  options.fold_rate = words.fold_rate;
   options.print_before = words.print_before;
   options.print_after = words.print_after;
   options.print = [](const std::string& text) { std::fputs(text.c_str(), stderr); };

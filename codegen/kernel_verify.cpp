@@ -14,6 +14,7 @@
 //   8. parts: on one parallel loop of a kernel, at most as many as it has rounds; nothing is stored outside it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "codegen/codegen.h"
@@ -29,13 +30,28 @@ constexpr int32_t kMostPoints = 64;
 
 size_t at(int32_t id) { return static_cast<size_t>(id); }
 
-// Whatever the axes are, the two are different elements: they differ by what is no multiple of all strides.
-bool never_meet(const Affine& a, const Affine& b) {
-  int64_t stride = 0;
-  for (const Affine* index : {&a, &b})
-    for (const Affine::Term& term : index->terms) stride = std::gcd(stride, term.stride);
-  const int64_t distance = a.constant - b.constant;
-  return stride == 0 ? distance != 0 : distance % stride != 0;
+// Whatever the axes are, the two are different elements: for some m, what they are beyond multiples of m differs by no
+// multiple of it.
+bool never_meet(const Affine& a, const Affine& b, const std::vector<Axis>& axes) {
+  std::vector<int64_t> candidates{int64_t{1} << 60, 0};  // more than any index; of all strides
+  for (const Affine* index : {&a, &b}) {
+    for (const Affine::Term& term : index->terms) {
+      candidates.push_back(std::abs(term.stride));
+      candidates[1] = std::gcd(candidates[1], term.stride);
+    }
+  }
+  return std::any_of(candidates.begin(), candidates.end(), [&](int64_t m) {
+    if (m == 0) return false;
+    Interval beyond[2];
+    for (size_t k = 0; k < 2; ++k) {
+      Affine rest = k == 0 ? a : b;
+      std::erase_if(rest.terms, [&](const Affine::Term& term) { return term.stride % m == 0; });
+      beyond[k] = interval_of(rest, axes);
+    }
+    const int64_t low = beyond[0].low - beyond[1].high, high = beyond[0].high - beyond[1].low;
+    const int64_t multiple = (high >= 0 ? high / m : -((-high + m - 1) / m)) * m;  // the largest up to high
+    return multiple < low;
+  });
 }
 
 class Verifier {
@@ -267,12 +283,13 @@ class Verifier {
         const Buffer& loaded = program_.buffers[at(load->buffer)];
         if (!overlap(stored, loaded)) continue;
         const bool same_place = stored.storage == loaded.storage && stored.dtype == loaded.dtype;
-        require(same_place && (load->index == stores[i]->index || never_meet(load->index, stores[i]->index)),
+        require(same_place && (load->index == stores[i]->index || never_meet(load->index, stores[i]->index, axes_)),
                 "{} is stored while {} is read at another index", stored.name, loaded.name);
       }
       for (size_t k = 0; k < i; ++k) {
         const Buffer& other = program_.buffers[at(stores[k]->buffer)];
-        const bool apart = stores[k]->buffer == stores[i]->buffer && never_meet(stores[k]->index, stores[i]->index);
+        const bool apart =
+            stores[k]->buffer == stores[i]->buffer && never_meet(stores[k]->index, stores[i]->index, axes_);
         require(apart || !overlap(stored, other), "{} and {} are stored to the same bytes", stored.name, other.name);
       }
     }

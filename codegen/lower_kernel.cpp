@@ -240,8 +240,7 @@ std::string lower_kernel(const LoweringInput& input, const std::vector<uint32_t>
   return KernelLowering(input, kernel).run(values);
 }
 
-void put_nest(Kernel& kernel, const std::vector<int32_t>& axes, Block body,
-                     const ir::SourceLocation& location) {
+void put_nest(Kernel& kernel, const std::vector<int32_t>& axes, Block body, const ir::SourceLocation& location) {
   Nest nest;
   nest.body = std::move(body);
   for (int32_t axis : axes) {

@@ -86,9 +86,11 @@ class Assignment {
                                         [&](ValueId store) { return shape(store) == shape(id); });
     const std::vector<Read>& reads = reads_[id.index];
     return same_shape && std::any_of(reads.begin(), reads.end(), [&](const Read& read) {
-      const bool is_member = std::find(kernel.stores.begin(), kernel.stores.end(), read.leaf) != kernel.stores.end();
-      return read.pointwise && shape(read.leaf) == shape(id) && (is_member || reads_pointwise(kernel, read.leaf));
-    });
+             const bool is_member =
+                 std::find(kernel.stores.begin(), kernel.stores.end(), read.leaf) != kernel.stores.end();
+             return read.pointwise && shape(read.leaf) == shape(id) &&
+                    (is_member || reads_pointwise(kernel, read.leaf));
+           });
   }
 
   // The sums that `id` is computed of inside its kernel, each once.

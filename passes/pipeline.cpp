@@ -19,27 +19,22 @@ namespace gradc::passes {
 
 namespace {
 
-// The pipeline, in order. `optional` passes are left out with `optimize = false`.
-struct Row {
+// The pipeline, in order, and when a pass is part of it.
+enum class When : uint8_t { always, optimize, fold_rate };
+struct PipelineRow {
   std::string_view pass;
   Stage stage;  // the stage that this pass belongs to
-  bool optional;
+  When when;
 };
-constexpr Row kPipeline[] = {
-    {"differentiate", Stage::grad, false},
-    {"apply_optimizer", Stage::step, false},
-    {"simplify", Stage::opt, true},
-    {"fold", Stage::opt, true},
-    {"cse", Stage::opt, true},
-    {"simplify", Stage::opt, true},
-    {"fold", Stage::opt, true},
-    {"ignore_zero_sign", Stage::opt, true},
-    {"simplify", Stage::opt, true},
-    {"cse", Stage::opt, true},
-    {"dce", Stage::opt, true},
-    {"order", Stage::ordered, false},
-    {"fuse", Stage::fused, false},
-    {"plan_memory", Stage::memory, false},
+constexpr PipelineRow kPipeline[] = {
+    {"differentiate", Stage::grad, When::always}, {"apply_optimizer", Stage::step, When::always},
+    {"simplify", Stage::opt, When::optimize},     {"fold", Stage::opt, When::optimize},
+    {"cse", Stage::opt, When::optimize},          {"simplify", Stage::opt, When::optimize},
+    {"fold", Stage::opt, When::optimize},         {"ignore_zero_sign", Stage::opt, When::optimize},
+    {"simplify", Stage::opt, When::optimize},     {"cse", Stage::opt, When::optimize},
+    {"fold_rate", Stage::opt, When::fold_rate},   {"dce", Stage::opt, When::optimize},
+    {"order", Stage::ordered, When::always},      {"fuse", Stage::fused, When::always},
+    {"plan_memory", Stage::memory, When::always},
 };
 
 constexpr std::array<std::string_view, 7> kStages = {"ir", "grad", "step", "opt", "ordered", "fused", "memory"};
@@ -124,8 +119,10 @@ bool Runner::run_pass(std::string_view name, ir::Module& module, const std::vect
 
 ir::Module Runner::run(ir::Module module, Stage last, const std::vector<std::string>& compiled) {
   if (options_.check) check_module(module, "elaboration", options_.read_back);
-  for (const Row& row : kPipeline) {
-    if (row.stage > last || (row.optional && !options_.optimize)) continue;
+  for (const PipelineRow& row : kPipeline) {
+    const bool left_out =
+        (row.when == When::optimize && !options_.optimize) || (row.when == When::fold_rate && !options_.fold_rate);
+    if (row.stage > last || left_out) continue;
     if (options_.stop_after >= 0 && passes_run_ >= options_.stop_after) break;
     ++passes_run_;
     ENSURE(run_pass(row.pass, module, compiled), fmt::format("no pass {}", row.pass));

@@ -22,10 +22,11 @@ struct PassTime {
 };
 
 struct RunnerOptions {
-  bool optimize = true;   // simplify, fold, cse, dce, ignore_zero_sign; the others are always needed
-  bool check = true;      // verify after every pass
-  bool read_back = true;  // with it, require that the printed text reads back as the same
-  int stop_after = -1;    // run only the first N passes (a pass on several functions counts once); -1: all
+  bool optimize = true;    // simplify, fold, cse, dce, ignore_zero_sign; the others are always needed
+  bool fold_rate = false;  // the pass of that name
+  bool check = true;       // verify after every pass
+  bool read_back = true;   // with it, require that the printed text reads back as the same
+  int stop_after = -1;     // run only the first N passes (a pass on several functions counts once); -1: all
   std::vector<std::string> print_before, print_after;  // names of passes, or "all"
   std::function<void(const std::string&)> print;       // takes the dumps; needed where the lists are not empty
 };
