@@ -1,5 +1,6 @@
-// What emits one kernel (emit_kernel.h), in three files: emit_kernel.cpp has values, points and nodes, emit_memory.cpp
-// indices, loads and stores, emit_loops.cpp loops. Internal to codegen (LLVM types).
+// What emits one kernel (emit_kernel.h), in four files: emit_kernel.cpp has values, points and nodes, emit_memory.cpp
+// indices, loads and stores, emit_loops.cpp loops, emit_points.cpp what stands behind the sums of a tile. Internal to
+// codegen (LLVM types).
 #pragma once
 #include <algorithm>
 #include <map>
@@ -151,6 +152,10 @@ class KernelEmitter {
   // and stays in registers, so the tile is cut along which that is the least.
   void emit(const std::vector<NodeId>& nodes);
   void emit_node(NodeId id);
+  // Whether a copy of the nodes for every point of the open tiles would be more code than what their sums take.
+  bool is_long_for_all_points(const std::vector<NodeId>& nodes) const;
+  // The nodes in a loop over the points, which finds what was computed before in memory of its own.
+  void emit_point_by_point(const std::vector<NodeId>& nodes);
   // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update
   // reads are used once a step, and are far away.
   void fetch_ahead(const Block& block, size_t first);
