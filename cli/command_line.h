@@ -84,6 +84,7 @@ struct BenchWords {
   SpecWords spec;
   CodeWords code;
   int64_t threads = 1;
+  bool json = false;
 };
 struct OptWords {
   std::string file;
