@@ -22,9 +22,12 @@ class WideAccesses {
         call("__tsan_write_range", store->getPointerOperand(), size);
     } else if (auto* masked = llvm::dyn_cast<llvm::IntrinsicInst>(&instruction)) {
       if (masked->getIntrinsicID() != llvm::Intrinsic::masked_load) return;
-      // Emitted masks are one condition in all lanes (emit_memory.cpp): all of the vector is read or nothing.
-      llvm::Value* read = builder_.CreateExtractElement(masked->getArgOperand(2), uint64_t{0});
-      call("__tsan_read_range", masked->getArgOperand(0), size_of(masked->getType()), read);
+      auto* vector = llvm::cast<llvm::FixedVectorType>(masked->getType());
+      const uint64_t bytes = size_of(vector->getElementType());
+      for (uint64_t lane = 0; lane < vector->getNumElements(); ++lane) {
+        llvm::Value* address = builder_.CreateConstGEP1_64(vector->getElementType(), masked->getArgOperand(0), lane);
+        call("__tsan_read_range", address, bytes, builder_.CreateExtractElement(masked->getArgOperand(2), lane));
+      }
     }
   }
 
