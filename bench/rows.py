@@ -1,8 +1,10 @@
 """The rows of the benchmark: what each trains, in gradc's words (spec and constants) and in its peers' (row)."""
 
+import math
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+CPP = ["-std=c++20", "-O3", "-march=native", "-fno-math-errno", "-ffp-contract=fast"]  # how the programs by hand are compiled
 
 
 def spec(name):
@@ -41,3 +43,41 @@ PRODUCTS = [
     ("product 1024 x 1024 x 1024", spec("grow"), {"WIDTH": 1024, "BATCH": 1024, "DEPTH": 1}, (1024, 1024, 1024)),
     ("product 128 x 512 x 784", spec("classify"), {"INPUTS": 784, "HIDDEN": 512, "BATCH": 128}, (128, 512, 784)),
 ]
+
+GPT = {"characters": 65, "length": 64, "width": 128, "heads": 4, "layers": 4}
+
+
+def shapes(row):
+    """Of the parameters of a peer's row, in PyTorch's layouts and order: what bench/same_work writes and the peers read."""
+    linear = lambda inputs, outputs: [(outputs, inputs), (outputs,)]
+    if row.get("lenet"):
+        return [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), *linear(400, 120), *linear(120, 84), *linear(84, 10)]
+    if row.get("gpt"):
+        width = GPT["width"]
+        block = [(width,), (width,), (3 * width, width), (width, width), *linear(width, 4 * width), *linear(4 * width, width)]
+        return [(GPT["length"], width), (GPT["characters"], width), *block * GPT["layers"], (width,)]
+    return [shape for inputs, outputs in zip(row["sizes"], row["sizes"][1:]) for shape in linear(inputs, outputs)]
+
+
+def drawn(row, file=None):
+    """Parameters, inputs and targets of a peer's row as NumPy arrays: from a file of bench/same_work, or drawn."""
+    import numpy
+
+    random, batch = numpy.random.default_rng(1), row["batch"]
+
+    def take(shape, draw):
+        if file is None:
+            return draw(shape).astype(numpy.float32)
+        return numpy.frombuffer(file.read(4 * math.prod(shape)), numpy.float32).reshape(shape)
+
+    def parameter(shape):  # a vector that scales, or one that is added, or a matrix
+        scales = row.get("gpt") and shape == (GPT["width"],)
+        return random.uniform(0.9, 1.1, shape) if scales else random.uniform(-1, 1, shape) / math.prod(shape[1:]) ** 0.5 / (1 if shape[1:] else 10)
+
+    parameters = [take(shape, parameter) for shape in shapes(row)]
+    integers = lambda shape, below: take(shape, lambda size: random.integers(0, below, size)).astype(numpy.int32)
+    if row.get("gpt"):
+        return parameters, *(integers((batch, GPT["length"]), GPT["characters"]) for _ in range(2))
+    shape, outputs = ((1, 28, 28), 10) if row.get("lenet") else ((row["sizes"][0],), row["sizes"][-1])
+    x = take((batch, *shape), lambda size: random.standard_normal(size))
+    return parameters, x, take((batch, outputs), lambda size: random.standard_normal(size)) if row["loss"] == "mse" else integers((batch,), outputs)

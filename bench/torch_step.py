@@ -1,7 +1,8 @@
-"""Nanoseconds per training step in PyTorch: torch_step.py SECONDS '{"sizes":[784,128,10],"batch":64,...}' [--compile]
+"""Nanoseconds per training step in PyTorch: torch_step.py SECONDS '{"sizes":[784,128,10],"batch":64,...}' [--compile] [--losses FILE]
 
 Keys: sizes (dense layers), "lenet": true or "gpt": true; batch; map: relu or tanh; loss: mse or cross_entropy; optimizer: sgd,
 adam or adamw; clip; threads. One batch of rows that lies ready, as in bench/specs. Prints {"ns_per_step":...} for each line on standard input.
+With --losses it prints the losses of five steps from the weights and rows in FILE, as bench/same_work writes it.
 """
 import json
 import sys
@@ -9,6 +10,7 @@ import sys
 import torch
 from torch import nn
 
+import rows
 import turns
 
 
@@ -71,6 +73,14 @@ def main():
     else:
         x = torch.randn(row["batch"], *shape)
         loss_of, target = nn.CrossEntropyLoss(), torch.randint(0, outputs, (row["batch"],))
+    file = open(sys.argv[sys.argv.index("--losses") + 1], "rb") if "--losses" in sys.argv else None
+    if file:
+        parameters, x, target = rows.drawn(row, file)
+        x, target = torch.tensor(x), torch.tensor(target)
+        target = target.long() if row["loss"] == "cross_entropy" else target
+        with torch.no_grad():
+            for parameter, value in zip(model.parameters(), parameters, strict=True):
+                parameter.copy_(torch.tensor(value))
     optimizers = {
         "sgd": lambda: torch.optim.SGD(model.parameters(), lr=0.0001),
         "adam": lambda: torch.optim.Adam(model.parameters(), lr=0.001),
@@ -93,6 +103,9 @@ def main():
         optimizer.step()
         return loss
 
+    if file:
+        print(json.dumps({"losses": [step().item() for _ in range(5)]}))
+        return
     for _ in range(3):
         step()
     turns.serve(step, limit)

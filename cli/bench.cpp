@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/load.h"
+#include "cli/numbers.h"
 #include "cli/run_passes.h"
 #include "cli/table.h"
 #include "runtime/jit_kernel_times.h"
@@ -15,6 +16,52 @@ std::string place_of(const codegen::KernelProgram& program, const codegen::Kerne
   const ir::SourceLocation& location = kernel.location;
   if (!location.valid() || static_cast<size_t>(location.file) >= program.files.size()) return "";
   return fmt::format("{}:{}:{}", program.files[static_cast<size_t>(location.file)], location.line, location.column);
+}
+
+struct Measured {
+  double peak = 0;  // operations in a nanosecond, of all threads
+  int threads = 1;
+  std::vector<runtime::KernelTime> kernels;
+  std::vector<std::string> places;  // of the kernels
+  runtime::KernelTime all, step;
+};
+
+void print_table(const Measured& measured) {
+  Table table({"kernel", "operations", "ns", "GFLOP/s", "of peak", "of step", "place"},
+              {true, true, true, true, true, true, false});
+  const auto row = [&](const std::string& name, const runtime::KernelTime& time, const std::string& place) {
+    const double speed = time.operations / time.nanoseconds;
+    table.row({name, fmt::format("{:.0f}", time.operations),
+               fmt::format("{:.{}f}", time.nanoseconds, time.nanoseconds < 100 ? 1 : 0), fmt::format("{:.1f}", speed),
+               fmt::format("{:.0f} %", 100 * speed / measured.peak),
+               fmt::format("{:.0f} %", 100 * time.nanoseconds / measured.all.nanoseconds), place});
+  };
+  for (size_t i = 0; i < measured.kernels.size(); ++i)
+    row(fmt::format("{}", i), measured.kernels[i], measured.places[i]);
+  row("all", measured.all, "");
+  row("step", measured.step, "");
+  const std::string threads =
+      measured.threads == 1 ? "one thread" : fmt::format("{} times that of one thread", measured.threads);
+  fmt::print("peak {:.1f} GFLOP/s: fused multiply-adds in registers, {}\n{}", measured.peak, threads, table.text());
+}
+
+void print_json(const Measured& measured) {
+  fmt::print(R"({{"event":"peak","gflops":{:.1f},"threads":{}}})"
+             "\n",
+             measured.peak, measured.threads);
+  const auto numbers = [](const runtime::KernelTime& time) {
+    return fmt::format(R"("operations":{:.0f},"nanoseconds":{:.1f})", time.operations, time.nanoseconds);
+  };
+  for (size_t i = 0; i < measured.kernels.size(); ++i) {
+    fmt::print(R"({{"event":"kernel","kernel":{},{},"place":{}}})"
+               "\n",
+               i, numbers(measured.kernels[i]), json_string(measured.places[i]));
+  }
+  fmt::print(R"({{"event":"all",{}}})"
+             "\n"
+             R"({{"event":"step",{}}})"
+             "\n",
+             numbers(measured.all), numbers(measured.step));
 }
 
 }  // namespace
@@ -35,30 +82,19 @@ int bench(const BenchWords& words) {
   runtime::ThreadPool pool(words.threads == 0 ? runtime::default_threads() : static_cast<int>(words.threads));
   ir::Result<double> peak = runtime::measure_peak(options);
   if (!peak) return fail(peak.error());
-  *peak *= pool.threads();
   ir::Result<std::vector<runtime::KernelTime>> times = runtime::measure_kernels(*kernels, options, pool);
   if (!times) return fail(times.error());
   ir::Result<double> whole = runtime::measure_step(*kernels, options, pool);
   if (!whole) return fail(whole.error());
 
-  Table table({"kernel", "operations", "ns", "GFLOP/s", "of peak", "of step", "place"},
-              {true, true, true, true, true, true, false});
-  runtime::KernelTime all;
-  for (const runtime::KernelTime& time : *times) all.operations += time.operations, all.nanoseconds += time.nanoseconds;
-  const auto row = [&](const std::string& name, const runtime::KernelTime& time, const std::string& place) {
-    const double speed = time.operations / time.nanoseconds;
-    table.row({name, fmt::format("{:.0f}", time.operations),
-               fmt::format("{:.{}f}", time.nanoseconds, time.nanoseconds < 100 ? 1 : 0), fmt::format("{:.1f}", speed),
-               fmt::format("{:.0f} %", 100 * speed / *peak),
-               fmt::format("{:.0f} %", 100 * time.nanoseconds / all.nanoseconds), place});
-  };
-  for (size_t i = 0; i < times->size(); ++i)
-    row(fmt::format("{}", i), (*times)[i], place_of(*kernels, kernels->kernels[i]));
-  row("all", all, "");
-  row("step", {all.operations, *whole}, "");
-  const std::string threads =
-      pool.threads() == 1 ? "one thread" : fmt::format("{} times that of one thread", pool.threads());
-  fmt::print("peak {:.1f} GFLOP/s: fused multiply-adds in registers, {}\n{}", *peak, threads, table.text());
+  Measured measured{*peak * pool.threads(), pool.threads(), std::move(*times), {}, {}, {}};
+  for (const runtime::KernelTime& time : measured.kernels) {
+    measured.all.operations += time.operations;
+    measured.all.nanoseconds += time.nanoseconds;
+  }
+  measured.step = {measured.all.operations, *whole};
+  for (const codegen::Kernel& kernel : kernels->kernels) measured.places.push_back(place_of(*kernels, kernel));
+  words.json ? print_json(measured) : print_table(measured);
   return kDone;
 }
 

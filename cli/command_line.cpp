@@ -266,6 +266,7 @@ void add_bench(CLI::App& app, std::function<Command()>& chosen) {
       "  gradc bench examples/adder.grad --cpu x86-64-v3\n"
       "  gradc bench examples/lenet.grad plain --threads 2\n");
   add_spec(command, words->spec, true);
+  command->add_flag("--json", words->json, "print one JSON object a line");
   add_threads(command, words->threads);
   add_fold_rate(command, words->passes);
   add_code(command, words->code);

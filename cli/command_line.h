@@ -86,6 +86,7 @@ struct BenchWords {
   PassWords passes;
   CodeWords code;
   int64_t threads = 1;
+  bool json = false;
 };
 struct OptWords {
   std::string file;

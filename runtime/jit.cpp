@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "codegen/llvm_error.h"
+#include "codegen/sanitize_threads.h"
 
 namespace gradc::runtime {
 
@@ -29,9 +30,10 @@ double CompiledStep::total_milliseconds() const {
 ir::Result<CompiledStep> link(codegen::ObjectCode object) {
   const auto start = std::chrono::steady_clock::now();
   auto library = std::make_unique<CompiledStep::Library>();
-  // Generated code refers to nothing outside itself, so the process's symbols are not offered to it.
+  // Generated code refers to nothing outside itself, so the process's symbols are not offered to it, but for those of
+  // the thread sanitizer.
   auto jit = llvm::orc::LLJITBuilder()
-                 .setLinkProcessSymbolsByDefault(false)
+                 .setLinkProcessSymbolsByDefault(codegen::kSanitizeThreads)
                  .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
                  .create();
   if (!jit) return codegen::to_error(jit.takeError());

@@ -47,10 +47,10 @@ Outcome run_script(const std::string& script, const fs::path& folder, const std:
   write_file(side / "script.sh", script);
   const std::string command = fmt::format(
       "cd '{0}' && unset GRADC_DATA GRADC_CACHE_SIZE && SOURCE='{1}' PATH='{2}':\"$PATH\" NO_COLOR=1 "
-      "GRADC_CACHE_DIR='{3}/cache' timeout 120 sh "
+      "GRADC_CACHE_DIR='{3}/cache' timeout {4} sh "
       "'{3}/script.sh' >'{3}/out' "
       "2>'{3}/err' </dev/null",
-      folder.string(), source, fs::path(gradc).parent_path().string(), side.string());
+      folder.string(), source, fs::path(gradc).parent_path().string(), side.string(), GRADC_CASE_SECONDS);
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), shown(read_file(side / "out"), source),
           shown(read_file(side / "err"), source)};
