@@ -1,6 +1,6 @@
-// What stands behind the sums of a tile, an update of parameters for example, is the same code for every point. Where it
-// is long, it becomes a loop over the points: the sums wait on the stack meanwhile. That costs little, because the sums
-// before it took far longer, and the code generator, whose time goes with the length of its input, is done sooner.
+// What stands behind the sums of a tile, an update of parameters for example, is the same code for every point. Where
+// it is long, it becomes a loop over the points: the sums wait on the stack meanwhile. That costs little, because the
+// sums before it took far longer, and the code generator, whose time goes with the length of its input, is done sooner.
 #include "codegen/kernel_emitter.h"
 
 namespace gradc::codegen {
@@ -26,7 +26,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
   // What the nodes need and was computed for each point: one place for each on the stack.
   std::vector<bool> own(kernel_.nodes.size(), false), seen(kernel_.nodes.size(), false);
   for (NodeId id : nodes) own[at(id)] = true;
-  std::vector<std::pair<NodeId, Values>> outer;       // to be restored
+  std::vector<std::pair<NodeId, Values>> outer;  // to be restored
   std::vector<std::pair<NodeId, Value*>> on_stack;
   const auto keep = [&](NodeId id) {
     if (own[at(id)] || seen[at(id)]) return;
@@ -43,8 +43,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
     }
     for (size_t point = 0; point < points_; ++point) {
       const size_t each = points_ / values.size();
-      builder_.CreateStore(values[point / each],
-                           builder_.CreateConstGEP1_64(values[0]->getType(), place, point));
+      builder_.CreateStore(values[point / each], builder_.CreateConstGEP1_64(values[0]->getType(), place, point));
     }
     on_stack.emplace_back(id, place);
   };
