@@ -7,8 +7,6 @@
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
 
-#include <mutex>
-
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -29,10 +27,12 @@ void leave_addresses_alone() {
 }
 
 ir::Result<Processor> find_processor(const Options& options) {
-  static std::once_flag once;
-  std::call_once(once, leave_addresses_alone);
-  if (llvm::InitializeNativeTarget() || llvm::InitializeNativeTargetAsmPrinter())
-    return ir::Error{"this LLVM has no code generator for the host"};
+  // Once, because functions are compiled side by side: a target that another thread is just registering is not found.
+  static const bool is_there = [] {
+    leave_addresses_alone();
+    return !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();
+  }();
+  if (!is_there) return ir::Error{"this LLVM has no code generator for the host"};
   Processor processor;
   processor.triple = llvm::sys::getProcessTriple();
   std::string error;
