@@ -5,9 +5,7 @@
 
 namespace gradc::codegen {
 
-void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program,
-              const Options& options) {
-  if (options.opt_level == 0 || program.resident) return;
+void run_on_functions(llvm::Module& module, llvm::TargetMachine& machine, llvm::FunctionPassManager passes) {
   llvm::PassBuilder builder(&machine);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -18,11 +16,17 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelPr
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::FunctionPassManager passes;
-  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), true));
   llvm::ModulePassManager pipeline;
   pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   pipeline.run(module, modules);
+}
+
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program,
+              const Options& options) {
+  if (options.opt_level == 0 || program.resident) return;
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), true));
+  run_on_functions(module, machine, std::move(passes));
 }
 
 }  // namespace gradc::codegen

@@ -5,6 +5,7 @@
 // instcombine, O1 and O2 gain nothing more, O2 even loses. A resident program needs no pass.
 #pragma once
 #include <llvm/IR/Module.h>
+#include <llvm/IR/PassManager.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include "codegen/codegen.h"
@@ -12,5 +13,7 @@
 namespace gradc::codegen {
 
 void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program, const Options& options);
+// Any passes on functions, with the analyses that they may ask for.
+void run_on_functions(llvm::Module& module, llvm::TargetMachine& machine, llvm::FunctionPassManager passes);
 
 }  // namespace gradc::codegen

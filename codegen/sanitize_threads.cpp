@@ -2,8 +2,9 @@
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicInst.h>
-#include <llvm/Passes/PassBuilder.h>
 #include <llvm/Transforms/Instrumentation/ThreadSanitizer.h>
+
+#include "codegen/optimize.h"
 
 namespace gradc::codegen {
 namespace {
@@ -60,19 +61,9 @@ void sanitize_threads(llvm::Module& module, llvm::TargetMachine& machine) {
     for (llvm::BasicBlock& block : function)
       for (llvm::Instruction& instruction : block) wide.instrument(instruction);
   }
-  llvm::PassBuilder builder(&machine);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::ModulePassManager pipeline;
-  pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(llvm::ThreadSanitizerPass()));
-  pipeline.run(module, modules);
+  llvm::FunctionPassManager passes;
+  passes.addPass(llvm::ThreadSanitizerPass());
+  run_on_functions(module, machine, std::move(passes));
 }
 
 }  // namespace gradc::codegen
