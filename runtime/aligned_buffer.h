@@ -1,10 +1,10 @@
-// A block of zeroed bytes that begins at a multiple of 64, as compiled functions assume.
+// A block of zeroed bytes that begins at a multiple of 64, as compiled functions assume. A large one asks the system
+// for large pages, so that a step which walks through tens of megabytes does not wait for the page tables.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <span>
 
 namespace gradc::runtime {
@@ -15,11 +15,8 @@ inline int64_t round_up(int64_t bytes, int64_t multiple) { return (bytes + multi
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(int64_t bytes) : size_(bytes) {
-    const auto whole = static_cast<size_t>(round_up(bytes > 0 ? bytes : 1, kAlignment));
-    bytes_.reset(static_cast<std::byte*>(::operator new(whole, std::align_val_t{kAlignment})));
-    std::fill_n(bytes_.get(), whole, std::byte{});
-  }
+  // Throws std::bad_alloc where there is not as much memory.
+  explicit AlignedBuffer(int64_t bytes);
   std::byte* data() { return bytes_.get(); }
   const std::byte* data() const { return bytes_.get(); }
   int64_t size() const { return size_; }
@@ -27,7 +24,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* bytes) const { ::operator delete(bytes, std::align_val_t{kAlignment}); }
+    void operator()(std::byte* bytes) const { std::free(bytes); }
   };
   std::unique_ptr<std::byte, Free> bytes_;
   int64_t size_ = 0;
