@@ -20,6 +20,7 @@ constexpr double kMaskedElement = 3;
 constexpr double kPickedVector = 1.5;  // loaded and shuffled: each of the vectors that hold the elements between, too
 constexpr double kFunction = 20;       // exp, log, tanh, random numbers
 constexpr double kHalving = 8;         // the tree of 16 lanes
+constexpr double kLaneByLane = 3;      // of each lane, one after the other: to the stack, from it, and added
 constexpr double kLatency = 8;         // a term of a sum waits for the one before it while this many others could start
 constexpr double kRound = 0.5;         // counting a loop
 // Of one core; what waiting for a line takes the place of was measured on sums whose operands have awkward strides.
@@ -49,7 +50,7 @@ struct Level {
 };
 
 // The body of a nest, measured with `axis` filling vectors of `width` (-1 and 1: none), or with `lanes` lanes of its
-// sums side by side.
+// sums side by side (0: one after the other).
 class Body {
  public:
   Body(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes, int registers_floats)
@@ -189,7 +190,9 @@ class Body {
       const int32_t axis = axis_;
       const int64_t width = width_;
       double rounds = inner.kind == LoopKind::where ? 1 : static_cast<double>(inner.extent);
-      if (inner.kind == LoopKind::lanes) {
+      if (inner.kind == LoopKind::lanes && lanes_ == 0) {
+        levels_[number].items.push_back({kLaneByLane * rounds * registers_of(width_), false, varies | axis_bit()});
+      } else if (inner.kind == LoopKind::lanes) {
         axis_ = inner.axis, width_ = std::min(inner.extent, lanes_);
         rounds = static_cast<double>((inner.extent + lanes_ - 1) / lanes_);
         levels_[number].items.push_back({kHalving * static_cast<double>(inner.yields.size()), false, varies});
@@ -204,7 +207,7 @@ class Body {
     levels_[number].chain = innermost && loop->kind == LoopKind::reduce;
     if (loop == nullptr || loop->kind == LoopKind::where) return;
     // Counted from the innermost out: this loop comes behind those in it. Lanes run side by side, so they come first.
-    const bool first = loop->kind == LoopKind::lanes;
+    const bool first = loop->kind == LoopKind::lanes && lanes_ > 0;
     for (size_t i = 0; first && i < reached_.size(); ++i) reached_[i].sums <<= 1;
     const size_t place = first ? 0 : sums_.size();
     const int64_t side_by_side = first ? std::min(loop->extent, lanes_) : loop->extent;
@@ -330,7 +333,8 @@ class Search {
       lanes_ = ir::kLanes / 2;
       try_vector(none_);
     }
-    for (size_t i = none_; i-- > 0 && limits_.width > 1 && !has_lanes_;)
+    lanes_ = 0;
+    for (size_t i = none_; i-- > 0 && limits_.width > 1;)
       if (extent(i) > 1) try_vector(i);
     return best_;
   }

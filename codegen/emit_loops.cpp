@@ -315,11 +315,36 @@ void KernelEmitter::lanes(const Loop& loop) {
     return;
   }
   std::vector<Values> lanes(static_cast<size_t>(loop.extent));
-  for (size_t lane = 0; lane < lanes.size(); ++lane) {
-    axis = builder_.getInt64(static_cast<uint64_t>(lane));
-    emit(loop.body);
+  const auto yields = [&] {
+    Values all;
     for (size_t i = 0; i < loop.yields.size(); ++i)
-      at_own_points(loop.results[i], [&] { lanes[lane].push_back(wide(loop.yields[i])); });
+      at_own_points(loop.results[i], [&] { all.push_back(wide(loop.yields[i])); });
+    return all;
+  };
+  if (loop.schedule.unroll || context_.registers != nullptr) {
+    for (size_t lane = 0; lane < lanes.size(); ++lane) {
+      axis = builder_.getInt64(static_cast<uint64_t>(lane));
+      emit(loop.body);
+      lanes[lane] = yields();
+    }
+  } else {
+    Values places;  // of what all lanes yield
+    counted_loop(loop, 1, loop.extent, {}, [&](const Values&) {
+      emit(loop.body);
+      const Values all = yields();
+      for (size_t k = 0; k < all.size(); ++k) {
+        llvm::Type* type = all[k]->getType();
+        places.push_back(on_stack(type, loop.extent));
+        builder_.CreateStore(all[k], builder_.CreateGEP(type, places[k], axis));
+      }
+      return Values{};
+    });
+    for (size_t lane = 0; lane < lanes.size(); ++lane) {
+      for (Value* place : places) {
+        llvm::Type* type = llvm::cast<llvm::AllocaInst>(place)->getAllocatedType();
+        lanes[lane].push_back(builder_.CreateLoad(type, builder_.CreateConstGEP1_64(type, place, lane)));
+      }
+    }
   }
   size_t next = 0;
   for (size_t i = 0; i < loop.yields.size(); ++i) {
@@ -335,10 +360,42 @@ void KernelEmitter::lanes(const Loop& loop) {
   }
 }
 
+llvm::AllocaInst* KernelEmitter::on_stack(llvm::Type* type, int64_t count) {
+  llvm::BasicBlock& entry = builder_.GetInsertBlock()->getParent()->getEntryBlock();
+  const llvm::IRBuilderBase::InsertPointGuard guard(builder_);
+  builder_.SetInsertPoint(&entry, entry.getFirstInsertionPt());
+  return builder_.CreateAlloca(type, builder_.getInt64(static_cast<uint64_t>(count)));
+}
+
+void KernelEmitter::where_of_counted_lanes(const Loop& loop) {
+  const auto points_of = [&](const std::vector<NodeId>& nodes) {
+    Values all;
+    for (size_t i = 0; i < nodes.size(); ++i) at_own_points(loop.results[i], [&] { all.push_back(wide(nodes[i])); });
+    return all;
+  };
+  const Values others = points_of(loop.inits);
+  llvm::BasicBlock *before = builder_.GetInsertBlock(), *last = nullptr;
+  Values yields;
+  only_if(builder_.CreateICmpULT(axes_[at(loop.axis)], builder_.getInt64(static_cast<uint64_t>(loop.extent))), [&] {
+    emit(loop.body);
+    yields = points_of(loop.yields);
+    last = builder_.GetInsertBlock();
+  });
+  size_t next = 0;
+  for (NodeId result : loop.results) {
+    define(result, [&] {
+      llvm::PHINode* phi = builder_.CreatePHI(others[next]->getType(), 2);
+      phi->addIncoming(others[next], before);
+      phi->addIncoming(yields[next++], last);
+      return phi;
+    });
+  }
+}
+
 void KernelEmitter::where(const Loop& loop) {
   if (vector_axis_ != loop.axis || width_ == 1) {
     const auto* lane = llvm::dyn_cast<llvm::ConstantInt>(axes_[at(loop.axis)]);
-    ENSURE(lane != nullptr, "where outside lanes that are side by side or copied out");
+    if (lane == nullptr) return where_of_counted_lanes(loop);
     const bool takes_part = lane->getSExtValue() < loop.extent;
     if (takes_part) emit(loop.body);
     for (size_t i = 0; i < loop.results.size(); ++i)

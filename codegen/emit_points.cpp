@@ -27,7 +27,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
   std::vector<bool> own(kernel_.nodes.size(), false), seen(kernel_.nodes.size(), false);
   for (NodeId id : nodes) own[at(id)] = true;
   std::vector<std::pair<NodeId, Values>> outer;  // to be restored
-  std::vector<std::pair<NodeId, Value*>> on_stack;
+  std::vector<std::pair<NodeId, Value*>> kept;
   const auto keep = [&](NodeId id) {
     if (own[at(id)] || seen[at(id)]) return;
     seen[at(id)] = true;
@@ -35,17 +35,12 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
     if (values.size() <= 1) return;
     outer.emplace_back(id, values);
     if (std::all_of(values.begin(), values.end(), [&](Value* value) { return value == values[0]; })) return;
-    Value* place = nullptr;
-    {
-      const llvm::IRBuilderBase::InsertPointGuard guard(builder_);
-      builder_.SetInsertPoint(&function->getEntryBlock(), function->getEntryBlock().getFirstInsertionPt());
-      place = builder_.CreateAlloca(values[0]->getType(), builder_.getInt64(points_));
-    }
+    Value* place = on_stack(values[0]->getType(), static_cast<int64_t>(points_));
     for (size_t point = 0; point < points_; ++point) {
       const size_t each = points_ / values.size();
       builder_.CreateStore(values[point / each], builder_.CreateConstGEP1_64(values[0]->getType(), place, point));
     }
-    on_stack.emplace_back(id, place);
+    kept.emplace_back(id, place);
   };
   for (NodeId id : nodes) visit_operands(kernel_, kernel_.nodes[at(id)], keep);
 
@@ -68,7 +63,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
     axis = builder_.CreateAdd(axis, builder_.CreateMul(place, builder_.getInt64(static_cast<uint64_t>(tile.step))));
   }
   for (const auto& [id, values] : outer) values_[at(id)] = {values[0]};
-  for (const auto& [id, place] : on_stack) {
+  for (const auto& [id, place] : kept) {
     llvm::Type* type = values_[at(id)][0]->getType();
     values_[at(id)] = {builder_.CreateLoad(type, builder_.CreateGEP(type, place, point))};
   }

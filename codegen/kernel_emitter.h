@@ -208,6 +208,9 @@ class KernelEmitter {
   // The lanes side by side in one vector, or one after the other; then the halving tree, which is the same additions.
   void lanes(const Loop& loop);
   void where(const Loop& loop);
+  void where_of_counted_lanes(const Loop& loop);
+  // `count` values, for as long as the function runs.
+  llvm::AllocaInst* on_stack(llvm::Type* type, int64_t count);
   // Which values inside the loop depend on its axis, by node. Carried values feed back, so to a fixpoint.
   std::vector<bool> varying(const Loop& outer) const;
   EmitContext& context_;

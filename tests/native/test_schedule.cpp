@@ -266,15 +266,15 @@ TEST_CASE("schedule: sums over the same rounds share their loops, and what only 
   // The first layer of a small network: gradients of its weights and of its bias, and their updates.
   const auto text = [](int rows) {
     const std::string n = std::to_string(rows);
-    return "func @f(%x: f32[" + n + ",2] data, %d: f32[" + n + ",1] data, %h: f32[" + n +
-           ",5] data, %v: f32[1,5] data, %w: f32[5,2] parameter, %b: f32[5] parameter, %lr: f32[] hyper) -> (w: "
+    return "func @f(%x: f32[" + n + ",2] data, %d: f32[" + n + ",1] data, %h: f32[5," + n +
+           "] data, %v: f32[1,5] data, %w: f32[5,2] parameter, %b: f32[5] parameter, %lr: f32[] hyper) -> (w: "
            "f32[5,2], b: f32[5]) {\n  %0 = contract %d, %v {\"bk,ki->bi\"} : f32[" +
-           n + ",5]\n  %1 = constant {0} : f32[" + n + ",5]\n  %2 = less %1, %h : bool[" + n +
-           ",5]\n  %3 = select %2, %0, %1 : f32[" + n +
-           ",5]\n  %4 = contract %3, %x {\"bo,bi->oi\"} : f32[5,2]\n  %5 = broadcast %lr {axes = []} : f32[5,2]\n"
-           "  %6 = mul %5, %4 : f32[5,2]\n  %7 = sub %w, %6 : f32[5,2]\n"
-           "  %8 = reduce %3 {sum, axes = [0]} : f32[5]\n  %9 = broadcast %lr {axes = []} : f32[5]\n"
-           "  %10 = mul %9, %8 : f32[5]\n  %11 = sub %b, %10 : f32[5]\n  return %7, %11\n}\n";
+           n + ",5]\n  %1 = constant {0} : f32[" + n + ",5]\n  %2 = permute %h {axes = [1, 0]} : f32[" + n +
+           ",5]\n  %3 = less %1, %2 : bool[" + n + ",5]\n  %4 = select %3, %0, %1 : f32[" + n +
+           ",5]\n  %5 = contract %4, %x {\"bo,bi->oi\"} : f32[5,2]\n  %6 = broadcast %lr {axes = []} : f32[5,2]\n"
+           "  %7 = mul %6, %5 : f32[5,2]\n  %8 = sub %w, %7 : f32[5,2]\n"
+           "  %9 = reduce %4 {sum, axes = [0]} : f32[5]\n  %10 = broadcast %lr {axes = []} : f32[5]\n"
+           "  %11 = mul %10, %9 : f32[5]\n  %12 = sub %b, %11 : f32[5]\n  return %8, %12\n}\n";
   };
   const std::string printed = kernels(text(1024), 8, true);
   CHECK(contains(printed, "reduce q2 in 64 with %0 as "));
@@ -282,6 +282,24 @@ TEST_CASE("schedule: sums over the same rounds share their loops, and what only 
   CHECK(contains(printed, "lanes l1 in 16, vector 8 {"));  // three sums of eight lanes, tiled, not of sixteen
   CHECK(!contains(printed, "kernel 1"));
   for (int rows : {16, 37, 200, 1024, 2500}) check_compiled(func_of(text(rows)), 7, rows == 37);
+}
+
+TEST_CASE("schedule: lanes one after the other, where the elements of neighbouring results are neighbours") {
+  // The gradient of a gain for each channel: sums over places, channels side by side in memory.
+  const auto text = [](int places, int channels) {
+    const std::string p = std::to_string(places), c = std::to_string(channels), shape = "f32[" + p + "," + c + "]";
+    return "func @f(%x: " + shape + " data, %d: " + shape + " data) -> (g: f32[" + c + "], b: f32[" + c +
+           "]) {\n  %0 = mul %x, %d : " + shape + "\n  %1 = reduce %0 {sum, axes = [0]} : f32[" + c +
+           "]\n  %2 = neg %1 : f32[" + c + "]\n  %3 = reduce %x {sum, axes = [0]} : f32[" + c +
+           "]\n  return %2, %3\n}\n";
+  };
+  const std::string printed = kernels(text(768, 128), 8, true);
+  CHECK(contains(printed, "parallel i0 in 128, vector 8, tile"));
+  CHECK(contains(printed, "lanes l1 in 16 {"));
+  // Lanes with fewer terms than others, and channels that are no whole vectors.
+  for (int places : {16, 37, 300, 2500}) {
+    for (int channels : {1, 7, 16, 67}) check_compiled(func_of(text(places, channels)), 7, places == 37);
+  }
 }
 
 TEST_CASE("schedule: a load behind the end of an axis keeps its condition, whatever lies there in memory") {
