@@ -45,14 +45,18 @@ void print_memory(const frontend::Program& program) {
   for (const runtime::Slot& slot : layout.state) {
     (slot.role == ir::Role::parameter ? parameters : states) += slot.type.bytes();
   }
-  int64_t rows = 0;
-  for (const frontend::Column& column : program.data.columns) rows += column.type.bytes() * program.data.rows;
+  int64_t row = 0;
+  for (const frontend::Column& column : program.data.columns) row += column.type.bytes();
+  // All columns of windows lie in the text, one number a character, and each row begins one further.
+  const int64_t window = program.data.request.window;
+  if (window > 0) row = ir::dtype_bytes(ir::DType::f32);
+  const int64_t rows = program.data.rows + (window > 0 ? window - 1 : 0);
   Table memory({"memory", ""}, {false, true});
   memory.row({"parameters", human_bytes(parameters)});
   memory.row({"states", human_bytes(states)});
   memory.row({"data of a step", human_bytes(layout.data_bytes)});
   memory.row({"scratch", human_bytes(step->arena_bytes)});
-  if (!program.data.formula) memory.row({"resident rows", human_bytes(rows)});
+  if (!program.data.formula) memory.row({"resident rows", human_bytes(rows * row)});
   fmt::print("\n{}", memory.text());
 }
 

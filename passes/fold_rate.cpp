@@ -13,6 +13,7 @@
 #include "ir/rewrite.h"
 #include "ir/sum_order.h"
 #include "passes/passes.h"
+#include "passes/scale_rules.h"
 #include "passes/simplify_rules.h"
 
 namespace gradc::passes {
@@ -78,37 +79,6 @@ class RateFolding {
            (ir::op_info(value.op).has(ir::kReduction) && ir::sum_shape(func_, value).terms() > 1);
   }
 
-  // Whether the value is multiplied by k where its operands among `scaled` are.
-  bool is_linear(const Value& value, const std::vector<bool>& scaled) const {
-    const auto in = [&](size_t k) { return static_cast<bool>(scaled[value.operands[k].index]); };
-    switch (value.op) {
-      case Op::neg:
-      case Op::broadcast:
-      case Op::permute:
-      case Op::reshape:
-      case Op::slice:
-      case Op::window:
-      case Op::fold:
-        return true;
-      case Op::reduce:
-        return std::get<ir::ReduceAttr>(value.attr).kind == ir::ReduceKind::sum;
-      case Op::add:
-      case Op::sub:
-        return in(0) && in(1);
-      case Op::mul:
-        return in(0) != in(1);
-      case Op::div:
-        return !in(1);
-      case Op::contract:
-        return in(0) != in(1) && value.operands.size() == 2;
-      case Op::select:
-        return !in(0) && (in(1) || splat(func_, value.operands[1]) == 0.0) &&
-               (in(2) || splat(func_, value.operands[2]) == 0.0);
-      default:
-        return false;
-    }
-  }
-
   // All gradients, and nothing else that matters, are multiplied by k where `start` is.
   bool scales_gradients_alone(ValueId start) const {
     std::vector<bool> scaled(func_.size(), false);
@@ -120,7 +90,7 @@ class RateFolding {
       const bool ends = std::any_of(updates_.begin(), updates_.end(),
                                     [&](const Update& update) { return update.step == ValueId{i}; });
       if (ends) continue;
-      if (!is_linear(value, scaled)) return false;
+      if (!scales_with(func_, value, scaled)) return false;
       scaled[i] = true;
     }
     for (const ir::FuncResult& result : func_.results)
