@@ -1,4 +1,5 @@
-// Turns a square of vectors: element i of vector k becomes element k of vector i. Tests: tests/native/test_transpose.cpp.
+// Turns a square of vectors: element i of vector k becomes element k of vector i. Tests:
+// tests/native/test_transpose.cpp.
 #pragma once
 #include <llvm/IR/IRBuilder.h>
 
