@@ -180,7 +180,6 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
   const auto shared = [](std::vector<float> values) {
     return std::make_shared<const std::vector<float>>(std::move(values));
   };
-  const std::vector<int64_t> order = runtime::split_order(data.rows, data.shuffled);
   if (data.table && data.table->window > 0) {
     const auto text = shared(data.table->columns[0].values);
     for (const frontend::Column& column : data.columns) {
@@ -188,6 +187,7 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     }
     return resident;
   }
+  const std::vector<int64_t> order = runtime::split_order(data.rows, data.shuffled);
   std::shared_ptr<const ir::Table> table = data.table;
   if (!table && program.module.find(program.run + ".columns") != nullptr) {
     ir::Result<std::shared_ptr<const ir::Table>> drawn = draw_table(program);

@@ -18,26 +18,31 @@ struct Footprint {
   bool streams = false;  // most lines follow another one, or the one but one
 };
 
-// What one access touches while the first `count` loops run.
-Footprint footprint_of(const Access& access, llvm::ArrayRef<int64_t> extents, size_t count, int64_t way_bytes) {
-  llvm::SmallVector<std::pair<int64_t, int64_t>, 12> steps;  // stride, how often
-  for (size_t i = 0; i < count; ++i)
-    if (access.strides[i] != 0 && extents[i] > 1) steps.emplace_back(std::abs(access.strides[i]), extents[i]);
-  std::sort(steps.begin(), steps.end());
-  int64_t span = access.bytes;
+// How a loop moves an access.
+struct Step {
+  int64_t stride;  // in bytes
+  int64_t often;
+  int64_t residues;  // of the bytes of a way that multiples of the stride have
+  auto operator<=>(const Step&) const = default;
+};
+using Steps = llvm::SmallVector<Step, 12>;
+
+// What an access touches while the loops with these steps run, the shortest first.
+Footprint footprint_of(int64_t bytes, llvm::ArrayRef<Step> steps, int64_t way_bytes) {
+  int64_t span = bytes;
   double pieces = 1, residues = 1;
   bool every_other = false;  // line
   for (size_t i = 0; i < steps.size(); ++i) {
-    auto [stride, often] = steps[i];
+    auto [stride, often, of_way] = steps[i];
     // A window: two loops step alike.
-    while (i + 1 < steps.size() && steps[i + 1].first == stride) often += steps[++i].second - 1;
+    while (i + 1 < steps.size() && steps[i + 1].stride == stride) often += steps[++i].often - 1;
     if (pieces == 1 && stride <= (span + kLine - 1) / kLine * kLine) {
       span = std::min<int64_t>(span + stride * (often - 1), int64_t{1} << 40);
       continue;
     }
     every_other = every_other || (pieces == 1 && often >= 4 && stride <= (span + kLine - 1) / kLine * kLine + kLine);
     pieces = std::min(pieces * static_cast<double>(often), kMost);
-    residues *= static_cast<double>(std::min(often, way_bytes / std::gcd(way_bytes, stride)));
+    residues *= static_cast<double>(std::min(often, of_way));
   }
   const double lines = static_cast<double>((span + kLine - 1) / kLine);
   const double sets = static_cast<double>(way_bytes / kLine);
@@ -49,29 +54,34 @@ Footprint footprint_of(const Access& access, llvm::ArrayRef<int64_t> extents, si
 double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> extents,
                     const std::vector<CacheSizes>& caches) {
   double cost = 0;
+  llvm::SmallVector<Steps, 8> steps(accesses.size());
+  llvm::SmallVector<Footprint, 8> touched(accesses.size());
   for (const CacheSizes& cache : caches) {
     const int64_t way_bytes = cache.bytes / cache.ways;
-    // As many loops as run inside the cache.
-    size_t inside = 0;
-    while (inside < extents.size()) {
+    // As many loops as run inside the cache, and the one around them: from one run to the next in it, neighbours are
+    // still there.
+    size_t counted = 0;
+    std::fill(steps.begin(), steps.end(), Steps());
+    for (size_t k = 0; k < accesses.size(); ++k) touched[k] = footprint_of(accesses[k].bytes, steps[k], way_bytes);
+    for (bool fits = true; fits && counted < extents.size(); ++counted) {
       double total = 0;
-      bool fits = true;
-      for (const Access& access : accesses) {
-        const Footprint touched = footprint_of(access, extents, inside + 1, way_bytes);
-        total += touched.lines;
-        fits = fits && touched.lines <= std::max(1.0, kFull * touched.sets * static_cast<double>(cache.ways));
+      for (size_t k = 0; k < accesses.size(); ++k) {
+        const int64_t stride = std::abs(accesses[k].strides[counted]);
+        if (stride != 0 && extents[counted] > 1) {
+          const Step step{stride, extents[counted], way_bytes / std::gcd(way_bytes, stride)};
+          steps[k].insert(std::lower_bound(steps[k].begin(), steps[k].end(), step), step);
+          touched[k] = footprint_of(accesses[k].bytes, steps[k], way_bytes);
+        }
+        total += touched[k].lines;
+        fits = fits && touched[k].lines <= std::max(1.0, kFull * touched[k].sets * static_cast<double>(cache.ways));
       }
-      if (!fits || total > kFull * static_cast<double>(cache.bytes / kLine)) break;
-      ++inside;
+      fits = fits && total <= kFull * static_cast<double>(cache.bytes / kLine);
     }
-    // From one run of these loops to the next in the loop around them, neighbours are still there.
-    const size_t counted = std::min(inside + 1, extents.size());
-    for (const Access& access : accesses) {
-      const Footprint touched = footprint_of(access, extents, counted, way_bytes);
+    for (size_t k = 0; k < accesses.size(); ++k) {
       double often = 1;
       for (size_t i = counted; i < extents.size(); ++i)
-        if (access.around[i]) often *= static_cast<double>(extents[i]);
-      cost += touched.lines * often * (touched.streams ? cache.stream : cache.isolated);
+        if (accesses[k].around[i]) often *= static_cast<double>(extents[i]);
+      cost += touched[k].lines * often * (touched[k].streams ? cache.stream : cache.isolated);
     }
   }
   return cost;

@@ -49,6 +49,22 @@ struct Level {
   double shared = 0;          // registers of what is loaded and the same for all rows and columns
 };
 
+// Costs of items by what has a copy of them in a tile of rows and columns.
+struct Copies {
+  double once = 0, rows = 0, columns = 0, points = 0;
+  double in_tile(double row_count, double column_count) const {
+    return once + rows * row_count + columns * column_count + points * row_count * column_count;
+  }
+};
+
+// A level in tiles over some row and column.
+struct TiledLevel {
+  double times = 1;
+  bool chain = false;
+  Copies work, memory;
+  Copies scattered, transposed;  // loads that a tile as long as a vector transposes in registers
+};
+
 // The body of a nest, measured with `axis` filling vectors of `width` (-1 and 1: none), or with `lanes` lanes of its
 // sums side by side (0: one after the other).
 class Body {
@@ -111,16 +127,32 @@ class Body {
     return does && items <= kMostItems && width_ >= 4 && std::has_single_bit(static_cast<uint64_t>(width_));
   }
 
-  // With a tile of `rows` over the axes `row` and `columns` over `column`.
-  double cost(Axes row, double rows, Axes column, double columns) const {
-    double total = 0;
+  // The levels, with the loops `row` and `column` around a tile.
+  using Tiled = llvm::SmallVector<TiledLevel, 8>;
+  Tiled tiled(Axes row, Axes column) const {
+    Tiled levels;
     for (const Level& level : levels_) {
-      double work = 0, memory = 0;
+      TiledLevel& in_tiles = levels.emplace_back();
+      in_tiles.times = level.times, in_tiles.chain = level.chain;
       for (const Item& item : level.items) {
-        const bool transposed = (item.neighbours & row) != 0 && rows == static_cast<double>(width_);
-        const double cost = (transposed ? item.transposed : item.cost) * copies(item, row, rows, column, columns);
-        (item.memory ? memory : work) += cost;
+        const bool by_row = (item.varies & row) != 0, by_column = (item.varies & column) != 0;
+        const auto part =
+            by_row ? (by_column ? &Copies::points : &Copies::rows) : (by_column ? &Copies::columns : &Copies::once);
+        const bool neighbours = (item.neighbours & row) != 0;
+        (neighbours ? in_tiles.scattered : item.memory ? in_tiles.memory : in_tiles.work).*part += item.cost;
+        if (neighbours) in_tiles.transposed.*part += item.transposed;
       }
+    }
+    return levels;
+  }
+
+  // With a tile of so many rows and columns.
+  double cost(const Tiled& levels, double rows, double columns) const {
+    double total = 0;
+    for (const TiledLevel& level : levels) {
+      const Copies& loads = rows == static_cast<double>(width_) ? level.transposed : level.scattered;
+      const double work = level.work.in_tile(rows, columns);
+      const double memory = level.memory.in_tile(rows, columns) + loads.in_tile(rows, columns);
       double time = std::max(work, memory) + 0.2 * std::min(work, memory);
       if (level.chain) time = std::max(time, kLatency) + kRound;
       total += level.times * time;
@@ -347,13 +379,13 @@ class Search {
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
     const Body body(kernel_, nest_, axis, width, lanes_, limits_.register_floats);
     const NestPlan plain{vector, vector, none_, 1, 1, lanes_, 0};
-    consider(body, with_instructions(body, plain, width), width, 1, 1);
+    consider(body, with_instructions(body, body.tiled(0, 0), plain, width), width, 1, 1);
     if (limits_.registers == 0) return;
     if (!body.has_sum()) {
       for (size_t row = 0; row < none_ && vector != none_; ++row) {
         if (row == vector || extent(row) < width || !body.transposes(bit(row))) continue;
         const NestPlan plan{vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0};
-        consider(body, with_instructions(body, plan, width), width, 1, width);
+        consider(body, with_instructions(body, body.tiled(bit(row), 0), plan, width), width, 1, width);
       }
       return;
     }
@@ -363,12 +395,14 @@ class Search {
         // Without a vector axis the order of the two is of no importance.
         if (row == column ? row != none_ : vector == none_ && row < column) continue;
         if (column == none_ && row == none_) continue;
+        const Body::Tiled tiled = body.tiled(bit_of(row), bit_of(column));
         std::optional<NestPlan> least;
         for (int32_t columns = 1; columns <= (column == none_ ? 1 : kMostColumns); ++columns) {
           for (int32_t rows = 1; rows <= (row == none_ ? 1 : kMostRows); ++rows) {
             const bool larger = (columns > 1 && columns * width > extent(column)) || (rows > 1 && rows > extent(row));
             if (larger || !body.fits(bit_of(row), rows, bit_of(column), columns, limits_.registers)) break;
-            const NestPlan plan = with_instructions(body, {vector, column, row, columns, rows, lanes_, 0}, width);
+            const NestPlan plan =
+                with_instructions(body, tiled, {vector, column, row, columns, rows, lanes_, 0}, width);
             if (!least || plan.cost < least->cost) least = plan;
           }
         }
@@ -399,7 +433,7 @@ class Search {
   }
 
   // The plan with its cost but for the waiting.
-  NestPlan with_instructions(const Body& body, NestPlan plan, int64_t width) const {
+  NestPlan with_instructions(const Body& body, const Body::Tiled& tiled, NestPlan plan, int64_t width) const {
     double others = iterations_;
     Parts rows{{1, 1}}, columns{{1, 1}};
     if (plan.row != none_)
@@ -410,8 +444,7 @@ class Search {
     }
     for (const Part& row : rows)
       for (const Part& column : columns)
-        plan.cost +=
-            others * row.times * column.times * body.cost(bit_of(plan.row), row.size, bit_of(plan.column), column.size);
+        plan.cost += others * row.times * column.times * body.cost(tiled, row.size, column.size);
     return plan;
   }
 

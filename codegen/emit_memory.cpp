@@ -2,6 +2,7 @@
 #include <llvm/IR/Intrinsics.h>
 
 #include "codegen/kernel_emitter.h"
+#include "codegen/transpose.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -237,28 +238,16 @@ const KernelEmitter::Tile* KernelEmitter::transposing_tile(const Node& node) con
 
 void KernelEmitter::load_transposed(const Node& node, NodeId id, const Tile& tile) {
   llvm::Type* type = llvm::FixedVectorType::get(memory_type(builder_.getContext(), node.dtype), lanes());
-  llvm::SmallVector<int, 16> low, high;
-  for (int i = 0; i < width_; ++i) {
-    low.push_back(i / 2 + (i % 2) * width_);
-    high.push_back(low.back() + width_ / 2);
-  }
   Values values(points_);
   for (point_ = 0; point_ < points_; ++point_) {
     if (coordinate(tile) != 0 || shared_point(id) != point_) continue;
     Value* first = element_pointer(node);
-    Values now;
+    Values rows;
     for (int64_t i = 0; i < width_; ++i)
-      now.push_back(load_at(node, element_after(node, first, i * vector_stride(node.index)), type));
-    for (size_t round = 1; round < now.size(); round *= 2) {
-      Values next;
-      for (size_t i = 0; i < now.size() / 2; ++i) {
-        next.push_back(builder_.CreateShuffleVector(now[i], now[i + now.size() / 2], low));
-        next.push_back(builder_.CreateShuffleVector(now[i], now[i + now.size() / 2], high));
-      }
-      now = std::move(next);
-    }
-    for (size_t i = 0; i < now.size(); ++i)
-      values[point_ + i * tile.stride] = from_memory(builder_, node.dtype, now[i]);
+      rows.push_back(load_at(node, element_after(node, first, i * vector_stride(node.index)), type));
+    const Values columns = transposed(builder_, std::move(rows));
+    for (size_t i = 0; i < columns.size(); ++i)
+      values[point_ + i * tile.stride] = from_memory(builder_, node.dtype, columns[i]);
   }
   for (point_ = 0; point_ < points_; ++point_) values[point_] = values[shared_point(id)];
   point_ = 0;

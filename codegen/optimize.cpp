@@ -1,6 +1,7 @@
 #include "codegen/optimize.h"
 
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/LICM.h>
 
 namespace gradc::codegen {
@@ -25,6 +26,9 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelPr
               const Options& options) {
   if (options.opt_level == 0 || program.resident) return;
   llvm::FunctionPassManager passes;
+  // Points of a tile have parts of their addresses in common. Found here, they are not selected again and again, and
+  // loops carry one pointer for all of them.
+  passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), true));
   run_on_functions(module, machine, std::move(passes));
 }

@@ -9,9 +9,8 @@ namespace gradc::ir::rules {
 
 void rule_constant(const EvalCall& call) {
   const std::vector<double>& values = std::get<ConstantAttr>(call.value.attr).values;
-  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
-    call.result.set(i, values[values.size() == 1 ? 0 : static_cast<size_t>(i)]);
-  }
+  if (values.size() == 1) return call.result.fill(values[0]);
+  for (size_t i = 0; i < values.size(); ++i) call.result.set(static_cast<int64_t>(i), values[i]);
 }
 
 void rule_iota(const EvalCall& call) {
@@ -24,12 +23,12 @@ void rule_iota(const EvalCall& call) {
 void rule_random(const EvalCall& call) {
   const RandomAttr& attr = std::get<RandomAttr>(call.value.attr);
   const int32_t* key = call.operands[0]->data<int32_t>();
-  const int64_t per_sample = attr.sample ? call.result.elements() / call.value.type.shape[0] : call.result.elements();
-  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) {
-    call.result.data<float>()[i] =
-        random_f32(static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1]), static_cast<uint32_t>(key[2]),
-                   static_cast<uint32_t>(attr.place), static_cast<uint32_t>(i / per_sample),
-                   static_cast<uint32_t>(i % per_sample));
+  const int64_t samples = attr.sample ? call.value.type.shape[0] : 1;
+  const auto per_sample = static_cast<size_t>(call.result.elements() / samples);
+  for (int64_t sample = 0; sample < samples; ++sample) {
+    const std::span<float> drawn(call.result.data<float>() + sample * static_cast<int64_t>(per_sample), per_sample);
+    random_f32(static_cast<uint32_t>(key[0]), static_cast<uint32_t>(key[1]), static_cast<uint32_t>(key[2]),
+               static_cast<uint32_t>(attr.place), static_cast<uint32_t>(sample), drawn);
   }
 }
 
@@ -92,7 +91,7 @@ void place_operand(const EvalCall& call, const Tensor& operand, const std::vecto
 
 void rule_pad(const EvalCall& call) {
   const PadAttr& attr = std::get<PadAttr>(call.value.attr);
-  for (int64_t i = 0, count = call.result.elements(); i < count; ++i) call.result.set(i, attr.value);
+  call.result.fill(attr.value);
   place_operand(call, *call.operands[0], attr.before);
 }
 

@@ -14,6 +14,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "ir/math.h"
 
@@ -48,11 +49,18 @@ typename B::F random_f32(B& b, typename B::I seed_low, typename B::I seed_high, 
   return b.mul(b.add(upper, b.constant(0.5f)), b.constant(0x1p-23f));
 }
 
+// The first words at `counter`, and with the counter's own first word 1, 2, ... higher.
+void philox_first_words(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key, std::span<uint32_t> words);
+
 // The same on plain numbers.
 inline float random_f32(uint32_t seed_low, uint32_t seed_high, uint32_t step, uint32_t place, uint32_t sample,
                         uint32_t element) {
   FloatBuilder builder;
   return random_f32(builder, seed_low, seed_high, RandomPosition<FloatBuilder>{element, sample, step, place});
 }
+
+// For elements 0, 1, ...
+void random_f32(uint32_t seed_low, uint32_t seed_high, uint32_t step, uint32_t place, uint32_t sample,
+                std::span<float> numbers);
 
 }  // namespace gradc::ir

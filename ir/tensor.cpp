@@ -1,5 +1,6 @@
 #include "ir/tensor.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ir/builder.h"
@@ -14,6 +15,13 @@ void Tensor::set(int64_t index, double value) {
   dispatch(type_.dtype, [&](auto zero) {
     using T = decltype(zero);
     data<T>()[index] = static_cast<T>(round_to_dtype(value, type_.dtype));
+  });
+}
+
+void Tensor::fill(double value) {
+  dispatch(type_.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::fill_n(data<T>(), elements(), static_cast<T>(round_to_dtype(value, type_.dtype)));
   });
 }
 

@@ -49,6 +49,7 @@ class Tensor {
   }
   double at(int64_t index) const;         // any dtype, as a double (exact)
   void set(int64_t index, double value);  // rounded to the dtype
+  void fill(double value);                // the same for every element
 
   // Same type and bits; all NaNs are alike, because their payload differs between processors.
   bool same_bits(const Tensor& other) const;

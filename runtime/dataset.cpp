@@ -4,18 +4,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "ir/ensure.h"
 #include "ir/fault.h"
-#include "ir/philox.h"
 #include "runtime/state.h"
 
 namespace gradc::runtime {
 namespace {
-
-// The sample index of the counters that draw row orders; no batch is that large, so `random` never uses them.
-constexpr uint32_t kShuffleSample = 0xffffffff;
 
 ir::Type without_batch(const ir::Type& type) {
   ENSURE(type.rank() >= 1, "a data argument has no batch axis");
@@ -23,23 +18,6 @@ ir::Type without_batch(const ir::Type& type) {
 }
 
 }  // namespace
-
-std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch) {
-  ir::FloatBuilder builder;
-  std::vector<std::pair<uint64_t, int64_t>> drawn(static_cast<size_t>(rows));
-  for (int64_t row = 0; row < rows; ++row) {
-    const auto words = ir::philox4x32_10(
-        builder,
-        {static_cast<uint32_t>(row), kShuffleSample, static_cast<uint32_t>(epoch), static_cast<uint32_t>(epoch >> 32)},
-        {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
-    drawn[static_cast<size_t>(row)] = {uint64_t{words[0]} << 32 | words[1], row};
-  }
-  std::sort(drawn.begin(), drawn.end());
-  std::vector<int64_t> order;
-  order.reserve(drawn.size());
-  for (const auto& [bits, row] : drawn) order.push_back(row);
-  return order;
-}
 
 ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uint64_t seed, bool padded) {
   Dataset data;
@@ -105,13 +83,8 @@ ir::Status Dataset::stage(uint64_t first, int64_t steps, std::byte* blocks) {
 }
 
 void Dataset::order_rows(uint64_t epoch) {
-  if (order_epoch_ == epoch || (!rows_.shuffle && !order_.empty())) return;
-  if (rows_.shuffle) {
-    order_ = shuffled_rows(rows_.rows, seed_, epoch);
-  } else {
-    order_.resize(static_cast<size_t>(rows_.rows));
-    std::iota(order_.begin(), order_.end(), int64_t{0});
-  }
+  if (!rows_.shuffle || (order_ && order_epoch_ == epoch)) return;
+  order_.emplace(rows_.rows, seed_, epoch);
   order_epoch_ = epoch;
 }
 
@@ -123,6 +96,7 @@ void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
     const auto begin = static_cast<int64_t>(number % steps_an_epoch) * batch_;
     order_rows(epoch);
     const int64_t live = std::min(batch_, rows_.rows - begin);
+    const std::span<const int64_t> visited = order_ ? order_->rows(begin, live) : std::span<const int64_t>();
     for (size_t k = 0; k < slots_.size(); ++k) {
       std::byte* to = blocks + step * block_bytes_ + slots_[k].offset;
       if (slots_[k].name == kLiveRows) {
@@ -133,8 +107,8 @@ void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
       const ResidentColumn& column = rows_.columns[column_of_slot_[k]];
       const auto bytes = static_cast<size_t>(column.type.elements()) * sizeof(float);
       for (int64_t sample = 0; sample < batch_; ++sample) {
-        const int64_t row =
-            rows_.first + rows_.step * order_[static_cast<size_t>(begin + (sample < live ? sample : 0))];
+        const int64_t place = sample < live ? sample : 0;
+        const int64_t row = rows_.first + rows_.step * (order_ ? visited[static_cast<size_t>(place)] : begin + place);
         std::memcpy(to, column.values->data() + column.begin + row * column.stride, bytes);
         to += bytes;
       }

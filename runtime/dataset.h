@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/executor.h"
 #include "runtime/layout.h"
+#include "runtime/row_order.h"
 
 namespace gradc::runtime {
 
@@ -41,9 +43,6 @@ struct ResidentRows {
 };
 
 inline constexpr const char* kLiveRows = "batch.live";
-
-// A permutation of 0 ... rows-1: sorted by 64 random bits each, ties by index.
-std::vector<int64_t> shuffled_rows(int64_t rows, uint64_t seed, uint64_t epoch);
 
 class Dataset {
  public:
@@ -77,8 +76,8 @@ class Dataset {
 
   ResidentRows rows_;
   std::vector<size_t> column_of_slot_;
-  std::vector<int64_t> order_;
-  uint64_t order_epoch_ = UINT64_MAX;
+  std::optional<RowOrder> order_;  // of order_epoch_; nothing where rows keep their order
+  uint64_t order_epoch_ = 0;
 
   Executor draw_;
   Layout draw_layout_;

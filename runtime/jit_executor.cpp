@@ -51,10 +51,17 @@ std::shared_ptr<LoadedCode> find_kept(const JitCache& cache, const std::string& 
   return nullptr;
 }
 
-Loaded make(const codegen::KernelProgram& program, const codegen::Options& options,
+Loaded make(const ir::Func& planned, const std::vector<std::string>& files, const codegen::Options& options,
             const std::optional<JitCache>& cache, const std::string& key) {
-  ir::Result<codegen::ObjectCode> object = codegen::emit_object(program, options);
+  const Clock clock;
+  ir::Result<codegen::KernelProgram> lowered = codegen::lower(planned, files, options);
+  if (!lowered) return lowered.take_error();
+  const std::string fault = codegen::verify(*lowered);
+  ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*lowered));
+  const double lowering = clock.milliseconds();
+  ir::Result<codegen::ObjectCode> object = codegen::emit_object(*lowered, options);
   if (!object) return object.take_error();
+  object->milliseconds.emplace(object->milliseconds.begin(), "lower", lowering);
   if (cache && !key.empty()) cache->store(key, *object);
   return load(std::move(*object));
 }
@@ -127,17 +134,9 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
       return executor;
     }
   }
-  const Clock clock;
-  ir::Result<codegen::KernelProgram> lowered = codegen::lower(planned, files, options);
-  if (!lowered) return lowered.take_error();
-  const std::string fault = codegen::verify(*lowered);
-  ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*lowered));
-  executor.milliseconds.emplace_back("lower", clock.milliseconds());
-
   if (when == When::later) {
-    auto program = std::make_shared<const codegen::KernelProgram>(std::move(*lowered));
     auto later = std::make_shared<Later>(
-        [program, options, cache = host.cache, key] { return make(*program, options, cache, key); });
+        [planned, files, options, cache = host.cache, key] { return make(planned, files, options, cache, key); });
     executor.begin = [later] { later->begin(); };
     executor.run = [later, pool = host.pool](const StepBuffers& buffers, int64_t steps) -> ir::Status {
       const Loaded& loaded = later->get();
@@ -145,7 +144,7 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
     };
     return executor;
   }
-  Loaded loaded = make(*lowered, options, host.cache, key);
+  Loaded loaded = make(planned, files, options, host.cache, key);
   if (!loaded) return loaded.take_error();
   for (const auto& phase : (*loaded)->step.milliseconds()) executor.milliseconds.push_back(phase);
   executor.llvm_times = (*loaded)->step.llvm_times();

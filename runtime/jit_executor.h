@@ -31,8 +31,8 @@ struct Host {
   std::optional<JitCache> cache;
 };
 
-// `later`: the machine code is made by a thread of its own from CompiledExecutor::begin on, while the caller goes on;
-// the first call waits for it.
+// `later`: it is lowered and its machine code made by a thread of its own from CompiledExecutor::begin on, while the
+// caller goes on; the first call waits for it.
 enum class When : uint8_t { now, later };
 
 // `files` are the names that source places refer to (Module::files). Code that is in the host's cache is not made

@@ -10,6 +10,7 @@
 #include "ir/ensure.h"
 #include "ir/eval.h"
 #include "ir/fault.h"
+#include "runtime/row_order.h"
 
 namespace gradc::runtime {
 namespace {
@@ -60,8 +61,9 @@ ir::Result<std::vector<ir::Tensor>> evaluate_rows(const ir::Table& table, const 
 }  // namespace
 
 std::vector<int64_t> split_order(int64_t rows, int64_t shuffled) {
-  std::vector<int64_t> order = shuffled_rows(shuffled, kSplitSeed, 0);
-  order.resize(static_cast<size_t>(rows));
+  std::vector<int64_t> order(static_cast<size_t>(rows));
+  RowOrder first(shuffled, kSplitSeed, 0);
+  std::ranges::copy(first.rows(0, shuffled), order.begin());
   std::iota(order.begin() + shuffled, order.end(), shuffled);
   return order;
 }

@@ -136,15 +136,6 @@ TEST_CASE("dataset: rows that cannot be cut into batches") {
   CHECK(Dataset::resident(make_rows(0, true), two_columns(1), 1).error() == "data `numbers` has no rows");
 }
 
-TEST_CASE("shuffle: a permutation fixed by seed and epoch") {
-  std::vector<int64_t> order = shuffled_rows(1000, 3, 4);
-  CHECK(order == shuffled_rows(1000, 3, 4));
-  CHECK(order != shuffled_rows(1000, 3, 5));
-  CHECK(order != shuffled_rows(1000, 4, 4));
-  std::sort(order.begin(), order.end());
-  for (int64_t k = 0; k < 1000; ++k) CHECK(order[static_cast<size_t>(k)] == k);
-}
-
 TEST_CASE("dataset: formula data is a function of seed and step, wherever the plan puts its columns") {
   for (const char* offsets : {"0 64", "64 0"}) {
     const std::string x = std::string(offsets).substr(0, std::string(offsets).find(' '));

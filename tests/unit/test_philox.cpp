@@ -37,6 +37,19 @@ TEST_CASE("random: the extremes are inside (0, 1) and exact") {
   CHECK(from_word(~0u) == 1 - 0x1p-24f);
 }
 
+TEST_CASE("philox: many at once are those one by one") {
+  for (const size_t count : {0, 1, 3, 4, 9}) {
+    std::vector<uint32_t> words(count);
+    ir::philox_first_words({0xfffffffe, 2, 3, 4}, {5, 6}, words);
+    std::vector<float> numbers(count);
+    ir::random_f32(1, 2, 3, 4, 5, numbers);
+    for (size_t k = 0; k < count; ++k) {
+      CHECK(words[k] == philox({0xfffffffe + static_cast<uint32_t>(k), 2, 3, 4}, {5, 6})[0]);
+      CHECK(numbers[k] == ir::random_f32(1, 2, 3, 4, 5, static_cast<uint32_t>(k)));
+    }
+  }
+}
+
 TEST_CASE("random: evenly spread") {
   double sum = 0, squares = 0;
   const uint32_t count = 100000;

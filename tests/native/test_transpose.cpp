@@ -1,0 +1,26 @@
+// Shuffles of constants are folded where they are built, so that nothing needs to run.
+#include "codegen/transpose.h"
+
+#include <doctest/doctest.h>
+#include <llvm/IR/Constants.h>
+
+using namespace gradc;
+
+TEST_CASE("transpose: element i of vector k becomes element k of vector i") {
+  llvm::LLVMContext context;
+  llvm::IRBuilder<> builder(context);
+  for (const uint32_t width : {4, 8, 16}) {
+    std::vector<llvm::Value*> rows;
+    for (uint32_t k = 0; k < width; ++k) {
+      std::vector<uint32_t> elements;
+      for (uint32_t i = 0; i < width; ++i) elements.push_back(100 * k + i);
+      rows.push_back(llvm::ConstantDataVector::get(context, elements));
+    }
+    const std::vector<llvm::Value*> columns = codegen::transposed(builder, rows);
+    REQUIRE(columns.size() == width);
+    for (uint32_t i = 0; i < width; ++i) {
+      const auto* column = llvm::cast<llvm::ConstantDataVector>(columns[i]);
+      for (uint32_t k = 0; k < width; ++k) CHECK(column->getElementAsInteger(k) == 100 * k + i);
+    }
+  }
+}
