@@ -1,5 +1,5 @@
-// The loops of `fold` and `scatter_add`: each element goes over the terms that may be its own, in the order that
-// ir/ops.def gives, and adds those that are.
+// The loops of `fold`, `contract_fold` and `scatter_add`: each element goes over the terms that may be its own, in the
+// order that ir/ops.def gives, and adds those that are.
 #include "codegen/element_rules.h"
 
 namespace gradc::codegen {
@@ -41,14 +41,11 @@ Position window_at(ElementBuilder& builder, const Affine& position, int64_t stri
   return {index, builder.apply(Op::equal, DType::boolean, {product, number})};
 }
 
-}  // namespace
-
-NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
-  const ir::FoldAttr& attr = std::get<ir::FoldAttr>(value.attr);
-  const ir::ValueId operand = value.operands[0];
-  const ir::Shape& windows = builder.type(operand).shape;
+// From +0, acc = next(index of the windows, acc) for each offset at which a window of `windows` holds the element.
+NodeId fold_terms(ElementBuilder& builder, const ir::FoldAttr& attr, const ir::Shape& windows, DType dtype,
+                  const Indices& index, const std::function<NodeId(const Indices&, NodeId)>& next) {
   Indices offset;
-  return nested(builder, attr.size, offset, builder.number(0, value.type.dtype), [&](NodeId acc) {
+  return nested(builder, attr.size, offset, builder.number(0, dtype), [&](NodeId acc) {
     Indices at = index;
     NodeId exists = builder.number(1, DType::boolean);
     for (size_t k = 0; k < attr.axes.size(); ++k) {
@@ -60,9 +57,31 @@ NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices&
     }
     if (builder.is_false(exists)) return acc;
     at.insert(at.end(), offset.begin(), offset.end());
-    const NodeId term = builder.under(exists, [&] { return builder.at(operand, at); });
-    return builder.choose(exists, add(builder, acc, term), acc);
+    const NodeId sum = builder.under(exists, [&] { return next(at, acc); });
+    return builder.choose(exists, sum, acc);
   });
+}
+
+}  // namespace
+
+NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  const ir::ValueId operand = value.operands[0];
+  const ir::FoldAttr& attr = std::get<ir::FoldAttr>(value.attr);
+  return fold_terms(builder, attr, builder.type(operand).shape, value.type.dtype, index,
+                    [&](const Indices& at, NodeId acc) { return add(builder, acc, builder.at(operand, at)); });
+}
+
+NodeId contract_fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  const ir::ContractFoldAttr& attr = std::get<ir::ContractFoldAttr>(value.attr);
+  const ir::Subscripts parts = ir::parse_subscripts(attr.subscripts);
+  ir::Shape windows;
+  for (char letter : parts.result) {
+    const size_t operand = parts.lhs.find(letter) != std::string::npos ? 0 : 1;
+    const std::string& letters = operand == 0 ? parts.lhs : parts.rhs;
+    windows.push_back(builder.type(value.operands[operand]).shape[letters.find(letter)]);
+  }
+  return fold_terms(builder, attr.fold, windows, value.type.dtype, index,
+                    [&](const Indices& at, NodeId acc) { return contract_terms(builder, value, at, acc); });
 }
 
 // Every element looks at every index. To go over the indices once and add in place would be less work where the axis is

@@ -175,6 +175,7 @@ NodeId element_gather(Builder& b, const Value& v, const Indices& i) {
 }
 
 NodeId element_fold(Builder& b, const Value& v, const Indices& i) { return fold_rule(b, v, i); }
+NodeId element_contract_fold(Builder& b, const Value& v, const Indices& i) { return contract_fold_rule(b, v, i); }
 NodeId element_scatter_add(Builder& b, const Value& v, const Indices& i) { return scatter_add_rule(b, v, i); }
 NodeId element_reduce(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }
 NodeId element_contract(Builder& b, const Value& v, const Indices& i) { return sum_rule(b, v, i); }

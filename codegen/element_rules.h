@@ -31,8 +31,13 @@ std::optional<SumBlocks> blocks_of(const ir::Func& func, const ir::Value& value)
 NodeId block_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index, const Affine& first,
                   int64_t count, const Affine& lane);
 
-// The loops of `fold` and `scatter_add`, which pull: an element goes over the terms that may be its own.
+// acc after the terms of a `contract_fold` at `index` of its windows, one after the other.
+NodeId contract_terms(ElementBuilder& builder, const ir::Value& value, const Indices& index, NodeId acc);
+
+// The loops of `fold`, `contract_fold` and `scatter_add`, which pull: an element goes over the terms that may be its
+// own.
 NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+NodeId contract_fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
 NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
 
 }  // namespace gradc::codegen

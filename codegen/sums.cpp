@@ -200,24 +200,31 @@ Sum reduce_sum(ElementBuilder& builder, const ir::Value& value, const Indices& i
   return sum;
 }
 
-// acc = fma(a, b, acc); for integers acc + a * b. `value`, `parts` and `index` must outlive the sum.
+// acc = fma(a, b, acc); for integers acc + a * b.
+NodeId product_term(ElementBuilder& builder, const ir::Value& value, const ir::Subscripts& parts, const Indices& index,
+                    const Indices& reduced, NodeId acc) {
+  const DType dtype = value.type.dtype;
+  const auto element = [&](ir::ValueId operand, const std::string& letters) {
+    Indices at;
+    for (char letter : letters) {
+      const size_t place = parts.result.find(letter);
+      at.push_back(place != std::string::npos ? index[place] : reduced[parts.reduced.find(letter)]);
+    }
+    return builder.at(operand, at);
+  };
+  const NodeId a = element(value.operands[0], parts.lhs), b = element(value.operands[1], parts.rhs);
+  if (ir::is_float(dtype)) return builder.apply(Op::fma, dtype, {a, b, acc});
+  return builder.apply(Op::add, dtype, {acc, builder.apply(Op::mul, dtype, {a, b})});
+}
+
+// `value`, `parts` and `index` must outlive the sum.
 Sum contract_sum(ElementBuilder& builder, const ir::Value& value, const ir::Subscripts& parts, const Indices& index) {
   const DType dtype = value.type.dtype;
   Sum sum = start_sum(builder, value);
   sum.start = builder.number(0, dtype);
   sum.init = value.operands.size() == 3 ? builder.at(value.operands[2], index) : sum.start;
-  sum.term = [&builder, &value, &parts, &index, dtype](const Indices& reduced, NodeId acc) {
-    const auto element = [&](ir::ValueId operand, const std::string& letters) {
-      Indices at;
-      for (char letter : letters) {
-        const size_t place = parts.result.find(letter);
-        at.push_back(place != std::string::npos ? index[place] : reduced[parts.reduced.find(letter)]);
-      }
-      return builder.at(operand, at);
-    };
-    const NodeId a = element(value.operands[0], parts.lhs), b = element(value.operands[1], parts.rhs);
-    if (ir::is_float(dtype)) return builder.apply(Op::fma, dtype, {a, b, acc});
-    return builder.apply(Op::add, dtype, {acc, builder.apply(Op::mul, dtype, {a, b})});
+  sum.term = [&builder, &value, &parts, &index](const Indices& reduced, NodeId acc) {
+    return product_term(builder, value, parts, index, reduced, acc);
   };
   return sum;
 }
@@ -239,6 +246,18 @@ NodeId contract_loops(ElementBuilder& builder, const ir::Value& value, const Ind
 NodeId sum_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
   if (value.op == Op::reduce) return run(builder, reduce_sum(builder, value, index));
   return contract_loops(builder, value, index);
+}
+
+NodeId contract_terms(ElementBuilder& builder, const ir::Value& value, const Indices& index, NodeId acc) {
+  const ir::Subscripts parts = ir::parse_subscripts(std::get<ir::ContractFoldAttr>(value.attr).subscripts);
+  Sum sum;
+  for (const ir::ReducedAxis& axis : ir::sum_shape(builder.func(), value).reduced) sum.extents.push_back(axis.extent);
+  sum.location = value.location;
+  sum.init = acc;
+  sum.term = [&](const Indices& reduced, NodeId before) {
+    return product_term(builder, value, parts, index, reduced, before);
+  };
+  return run(builder, sum);
 }
 
 void joint_sums(ElementBuilder& builder, std::span<const Element> elements) {

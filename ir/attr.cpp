@@ -39,6 +39,7 @@ template Attr::Attr(GatherAttr);
 template Attr::Attr(ScatterAttr);
 template Attr::Attr(ReduceAttr);
 template Attr::Attr(ContractAttr);
+template Attr::Attr(ContractFoldAttr);
 Attr::~Attr() = default;
 Attr::Attr(const Attr& other) = default;
 Attr::Attr(Attr&& other) noexcept = default;

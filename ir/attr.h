@@ -170,8 +170,20 @@ struct ContractAttr {
   bool operator==(const ContractAttr&) const = default;
 };
 
+// The subscripts of the contraction, and how its result is folded.
+struct ContractFoldAttr {
+  std::string subscripts;
+  FoldAttr fold;
+  template <class Fields>
+  void fields(Fields&& field) {
+    field("", subscripts);
+    fold.fields(field);
+  }
+  bool operator==(const ContractFoldAttr&) const = default;
+};
+
 using AttrVariant = std::variant<NoAttr, ConstantAttr, AxisAttr, RandomAttr, AxesAttr, SliceAttr, PadAttr, WindowAttr,
-                                 FoldAttr, GatherAttr, ScatterAttr, ReduceAttr, ContractAttr>;
+                                 FoldAttr, GatherAttr, ScatterAttr, ReduceAttr, ContractAttr, ContractFoldAttr>;
 
 template <class T, class Variant = AttrVariant>
 inline constexpr bool kIsAttrAlternative = false;

@@ -17,8 +17,10 @@ Status check_limits(const Func& func, const EvalLimits& limits) {
           fmt::format("@{} has a `{}`, which the pass differentiate writes out", func.name, op_name(value.op))};
     }
     int64_t work = value.type.elements();
-    if (op_info(value.op).has(kReduction)) {
-      const int64_t terms = sum_shape(func, value).terms();
+    if (op_info(value.op).has(kReduction) || value.op == Op::contract_fold) {
+      const SumShape shape = sum_shape(func, value);
+      const int64_t terms = shape.terms();
+      work = shape.outputs;
       work = terms > limits.operations / work ? limits.operations + 1 : work * terms;
     }
     operations += work;

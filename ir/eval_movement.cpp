@@ -1,4 +1,4 @@
-// Leaves, operations that move elements, and those that add up what they pick.
+// Leaves, operations that move elements, and the adding up of what gather moved.
 #include <algorithm>
 #include <cstring>
 
@@ -104,49 +104,8 @@ void rule_concat(const EvalCall& call) {
   }
 }
 
-namespace {
-
-// The strides with which the windows of a tensor of `shape` run over it: for each axis of the windows' tensor.
-std::vector<int64_t> window_strides(const WindowAttr& attr, const Shape& shape) {
-  std::vector<int64_t> strides = row_major_strides(shape);
-  std::vector<int64_t> offsets;
-  for (size_t i = 0; i < attr.axes.size(); ++i) {
-    int64_t& stride = strides[static_cast<size_t>(attr.axes[i])];
-    offsets.push_back(stride * attr.dilation[i]);
-    stride *= attr.stride[i];
-  }
-  strides.insert(strides.end(), offsets.begin(), offsets.end());
-  return strides;
-}
-
-}  // namespace
-
 void rule_window(const EvalCall& call) {
   gather_elements(call, window_strides(std::get<WindowAttr>(call.value.attr), call.operands[0]->type().shape));
-}
-
-// Term by term in the order in which each element takes its own: window offsets outside, positions inside.
-void rule_fold(const EvalCall& call) {
-  const FoldAttr& attr = std::get<FoldAttr>(call.value.attr);
-  const size_t rank = call.value.type.rank();
-  const Shape& all = call.operands[0]->type().shape;
-  const std::vector<int64_t> strides = window_strides(attr.window(), call.value.type.shape);
-  const std::vector<int64_t> operand_strides = row_major_strides(all);
-  // The axes of an operand's vector: those of the windows first.
-  const auto windows_first = [&](const std::vector<int64_t>& values) {
-    std::vector<int64_t> order(values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
-    order.insert(order.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank));
-    return order;
-  };
-  const std::vector<int64_t> to = windows_first(strides), from = windows_first(operand_strides);
-  dispatch(call.value.type.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const T* x = call.operands[0]->data<T>();
-    T* y = call.result.data<T>();
-    for_each_index(windows_first(all), [&](const std::vector<int64_t>& index, int64_t) {
-      y[dot(index, to)] = add_of(y[dot(index, to)], x[dot(index, from)]);
-    });
-  });
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -56,5 +57,10 @@ inline int64_t dot(const std::vector<int64_t>& a, const std::vector<int64_t>& b)
   for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
   return sum;
 }
+
+// The strides with which the windows of a tensor of `shape` run over it: for each axis of the windows' tensor.
+std::vector<int64_t> window_strides(const WindowAttr& attr, const Shape& shape);
+// The stride of each of `letters` in an operand whose axes are `own`; 0 where it lacks the letter.
+std::vector<int64_t> letter_strides(const std::string& letters, const std::string& own, const Tensor& operand);
 
 }  // namespace gradc::ir::rules

@@ -104,26 +104,26 @@ void rule_reduce(const EvalCall& call) {
   });
 }
 
+std::vector<int64_t> letter_strides(const std::string& letters, const std::string& own, const Tensor& operand) {
+  const std::vector<int64_t> strides = row_major_strides(operand.type().shape);
+  std::vector<int64_t> out;
+  for (char letter : letters) {
+    const size_t i = own.find(letter);
+    out.push_back(i == std::string::npos ? 0 : strides[i]);
+  }
+  return out;
+}
+
 void rule_contract(const EvalCall& call) {
   const Subscripts parts = parse_subscripts(std::get<ContractAttr>(call.value.attr).subscripts);
   const SumShape shape = sum_shape(call.func, call.value);
   const SumOrder order = order_of(call.func, call.value);
-  // The stride of each letter in an operand; 0 where the operand lacks it.
-  auto strides_of = [](const std::string& letters, const std::string& own, const Tensor& operand) {
-    const std::vector<int64_t> strides = row_major_strides(operand.type().shape);
-    std::vector<int64_t> out;
-    for (char letter : letters) {
-      const size_t i = own.find(letter);
-      out.push_back(i == std::string::npos ? 0 : strides[i]);
-    }
-    return out;
-  };
   const Tensor& lhs = *call.operands[0];
   const Tensor& rhs = *call.operands[1];
-  const std::vector<int64_t> lhs_kept = strides_of(parts.result, parts.lhs, lhs);
-  const std::vector<int64_t> rhs_kept = strides_of(parts.result, parts.rhs, rhs);
-  const std::vector<int64_t> lhs_reduced = strides_of(parts.reduced, parts.lhs, lhs);
-  const std::vector<int64_t> rhs_reduced = strides_of(parts.reduced, parts.rhs, rhs);
+  const std::vector<int64_t> lhs_kept = letter_strides(parts.result, parts.lhs, lhs);
+  const std::vector<int64_t> rhs_kept = letter_strides(parts.result, parts.rhs, rhs);
+  const std::vector<int64_t> lhs_reduced = letter_strides(parts.reduced, parts.lhs, lhs);
+  const std::vector<int64_t> rhs_reduced = letter_strides(parts.reduced, parts.rhs, rhs);
   dispatch(call.value.type.dtype, [&](auto zero) {
     using T = decltype(zero);
     for_each_index(call.value.type.shape, [&](const std::vector<int64_t>& at, int64_t i) {

@@ -427,6 +427,14 @@ Result<Type> rule_contract(const Query& q) {
   return checked(type);
 }
 
+Result<Type> rule_contract_fold(const Query& q) {
+  const ContractFoldAttr& attr = std::get<ContractFoldAttr>(q.attr);
+  const Attr contract = ContractAttr{attr.subscripts, {}}, fold = attr.fold;
+  const Result<Type> windows = rule_contract({q.operands, contract, q.requested});
+  if (!windows) return windows;
+  return rule_fold({{*windows}, fold, q.requested});
+}
+
 Result<Type> rule_gradient(const Query& q) {
   if (!is_float(q.operands[0].dtype) || !q.operands[0].is_scalar()) {
     return error("derives a real number, not {}", to_string(q.operands[0]));

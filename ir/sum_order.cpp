@@ -28,13 +28,19 @@ SumShape sum_shape(const Func& func, const Value& sum) {
     return shape;
   }
   const ContractAttr* contract = std::get_if<ContractAttr>(&sum.attr);
-  ENSURE(contract != nullptr, "sum_shape of an operation that is not a sum");
-  const Subscripts parts = parse_subscripts(contract->subscripts);
+  const ContractFoldAttr* folded = std::get_if<ContractFoldAttr>(&sum.attr);
+  ENSURE(contract != nullptr || folded != nullptr, "sum_shape of an operation that is not a sum");
+  const Subscripts parts = parse_subscripts(contract != nullptr ? contract->subscripts : folded->subscripts);
   const Type& lhs = func[sum.operands[0]].type;
   const Type& rhs = func[sum.operands[1]].type;
-  for (char letter : parts.reduced) {
+  const auto extent = [&](char letter) {
     const size_t i = parts.lhs.find(letter);
-    shape.reduced.push_back({letter, i != std::string::npos ? lhs.shape[i] : rhs.shape[parts.rhs.find(letter)]});
+    return i != std::string::npos ? lhs.shape[i] : rhs.shape[parts.rhs.find(letter)];
+  };
+  for (char letter : parts.reduced) shape.reduced.push_back({letter, extent(letter)});
+  if (folded != nullptr) {
+    shape.outputs = 1;
+    for (char letter : parts.result) shape.outputs *= extent(letter);
   }
   return shape;
 }

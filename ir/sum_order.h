@@ -29,7 +29,8 @@ struct ReducedAxis {
   int64_t extent = 1;
 };
 
-// What a `reduce` or `contract` sums: its result's element count and its reduced axes in the written order.
+// What a `reduce` or `contract` sums: its result's element count and its reduced axes in the written order. Of a
+// `contract_fold`: what its contraction sums, for each element of each window.
 struct SumShape {
   int64_t outputs = 1;
   std::vector<ReducedAxis> reduced;

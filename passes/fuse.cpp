@@ -117,11 +117,10 @@ class Fusion {
     for (const ir::FuncResult& result : func_.results) require(result.value);
     for (uint32_t i = 0; i < func_.size(); ++i) {
       const Value& value = func_.values[i];
-      // Both operands of a contract are read again and again; so are those of scatter_add, and the table of gather is
-      // read anywhere.
-      const size_t read_often = value.op == Op::contract || value.op == Op::scatter_add ? 2
-                                : value.op == Op::gather                                ? 1
-                                                                                        : 0;
+      // Both operands of a contraction are read again and again; so are those of scatter_add, and the table of gather
+      // is read anywhere.
+      const bool reads_both = value.op == Op::contract || value.op == Op::contract_fold || value.op == Op::scatter_add;
+      const size_t read_often = reads_both ? 2 : value.op == Op::gather ? 1 : 0;
       for (size_t k = 0; k < read_often; ++k) {
         const ValueId base = base_of(value.operands[k]);
         if (!is_free(base)) require(base);

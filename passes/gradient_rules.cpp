@@ -299,7 +299,7 @@ void rule_reduce(const GradientCall& c) {
 }
 
 // y = sum a b: da = sum g b over the letters that a lacks; along letters that only a has, its gradient repeats.
-void contract_operand(const GradientCall& c, size_t which, const std::string& own, const std::string& other,
+void contract_operand(const GradientCall& c, ValueId g, size_t which, const std::string& own, const std::string& other,
                       const std::string& result) {
   if (!c.wanted(which)) return;
   Builder& b = c.builder;
@@ -310,15 +310,24 @@ void contract_operand(const GradientCall& c, size_t which, const std::string& ow
     present += own[i];
     axes.push_back(static_cast<int64_t>(i));
   }
-  const ValueId sum = b.contract(c.gradient, c.operand(1 - which), result + "," + other + "->" + present);
+  const ValueId sum = b.contract(g, c.operand(1 - which), result + "," + other + "->" + present);
   c.contribute(which, b.broadcast(sum, axes, b.type(c.operand(which)).shape));
 }
 
 void rule_contract(const GradientCall& c) {
   const ir::Subscripts parts = ir::parse_subscripts(std::get<ir::ContractAttr>(c.value().attr).subscripts);
-  contract_operand(c, 0, parts.lhs, parts.rhs, parts.result);
-  contract_operand(c, 1, parts.rhs, parts.lhs, parts.result);
+  contract_operand(c, c.gradient, 0, parts.lhs, parts.rhs, parts.result);
+  contract_operand(c, c.gradient, 1, parts.rhs, parts.lhs, parts.result);
   if (c.value().operands.size() == 3) c.contribute(2, c.gradient);
+}
+
+// y = the windows of sum a b added up: as of the sum, with every window of g
+void rule_contract_fold(const GradientCall& c) {
+  const ir::ContractFoldAttr attr = std::get<ir::ContractFoldAttr>(c.value().attr);
+  const ir::Subscripts parts = ir::parse_subscripts(attr.subscripts);
+  const ValueId windows = c.builder.create(Op::window, {c.gradient}, attr.fold.window());
+  contract_operand(c, windows, 0, parts.lhs, parts.rhs, parts.result);
+  contract_operand(c, windows, 1, parts.rhs, parts.lhs, parts.result);
 }
 
 void rule_gradient(const GradientCall&) {}  // written out before

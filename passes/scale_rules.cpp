@@ -53,6 +53,7 @@ constexpr Row kRules[] = {
     {Op::mul, one_of_two},
     {Op::div, dividend},
     {Op::contract, one_of_two},
+    {Op::contract_fold, one_of_two},
     {Op::select, either_side},
 };
 

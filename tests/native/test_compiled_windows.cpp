@@ -43,14 +43,15 @@ TEST_CASE("compiled: convolution, its gradients and pooling") {
     const std::string attr =
         fmt::format("axes = [2, 3], size = [3, 3], stride = [{0}, {0}], dilation = [1, 1]", stride);
     check(fmt::format(
-        R"(func @f(%x: f32[4,2,7,9] data, %w: f32[5,2,3,3] data, %g: f32[4,5,{0},{1}] data) -> (y: f32[4,5,{0},{1}], dw: f32[5,2,3,3], dx: f32[4,2,7,9]) {{
+        R"(func @f(%x: f32[4,2,7,9] data, %w: f32[5,2,3,3] data, %g: f32[4,5,{0},{1}] data) -> (y: f32[4,5,{0},{1}], dw: f32[5,2,3,3], dx: f32[4,2,7,9], dx2: f32[4,2,7,9]) {{
   %0 = window %x {{{2}}} : f32[4,2,{0},{1},3,3]
   %1 = contract %0, %w {{"ncijuv,ocuv->noij", order = seq}} : f32[4,5,{0},{1}]
   %2 = contract %g, %0 {{"noij,ncijuv->ocuv", order = lanes(16, j)}} : f32[5,2,3,3]
   %3 = contract %g, %w {{"noij,ocuv->ncijuv", order = seq}} : f32[4,2,{0},{1},3,3]
   %4 = fold %3 {{{2}, extents = [7, 9]}} : f32[4,2,7,9]
   %5 = exp %4 : f32[4,2,7,9]
-  return %1, %2, %5
+  %6 = contract_fold %g, %w {{"noij,ocuv->ncijuv", {2}, extents = [7, 9]}} : f32[4,2,7,9]
+  return %1, %2, %5, %6
 }}
 )",
         windows(7, 3, stride, 1), count, attr));

@@ -360,7 +360,7 @@ class Generator {
     return id;
   }
 
-  // A contract over windows, whose gradient is the fold of a contract.
+  // A contract over windows, whose gradient is the fold of a contract, as two operations or as one.
   bool convolution() {
     const ValueId x = bounded(any_real());
     const Shape from = shape(x);
@@ -370,9 +370,11 @@ class Generator {
     const ValueId windows = builder_.create(Op::window, {x}, ir::WindowAttr{{axis}, {size}, {stride}, {1}});
     if (from.size() == 1) return keep(builder_.contract(windows, like({channels, size}), "xu,ou->ox"));
     if (chance(50)) return keep(builder_.contract(windows, like({channels, from[0], size}), "cxu,ocu->ox"));
-    const ValueId back = builder_.contract(like({channels, count}), like({channels, from[0], size}), "ox,ocu->cxu");
     const ir::FoldAttr fold{{1}, {size}, {stride}, {1}, {from.back()}};
-    return keep(builder_.create(Op::fold, {back}, fold));
+    const ValueId change = like({channels, count}), weight = like({channels, from[0], size});
+    if (chance(50))
+      return keep(builder_.create(Op::contract_fold, {change, weight}, ir::ContractFoldAttr{"ox,ocu->cxu", fold}));
+    return keep(builder_.create(Op::fold, {builder_.contract(change, weight, "ox,ocu->cxu")}, fold));
   }
 
   // i32 of this shape, many of them in 0 ... extent-1: an existing one, one made from the index, or a table.

@@ -203,6 +203,29 @@ TEST_CASE("fold") {
              {1, 7, 6, 3, 11, 8}));
 }
 
+TEST_CASE("contract_fold") {
+  // Two channels at three places, times 1 and 10 at offset 0, 100 and 1000 at offset 1.
+  const std::string operands =
+      "%g = constant {[1, 2, 3, 4, 5, 6]} : f32[2,3]\n%w = constant {[1, 100, 10, 1000]} : f32[2,2]\n";
+  const auto folded = [&](int stride, int dilation, int extent) {
+    return fmt::format(
+        "%y = contract_fold %g, %w {{\"ox,ou->xu\", axes = [0], size = [2], stride = [{}], dilation = [{}], extents = "
+        "[{}]}} : f32[{}]",
+        stride, dilation, extent, extent);
+  };
+  CHECK(same(y("f32[4]", operands + folded(1, 1, 4)), {41, 4152, 5263, 6300}));
+  CHECK(same(y("f32[7]", operands + folded(2, 1, 7)), {41, 4100, 52, 5200, 63, 6300, 0}));
+  CHECK(same(y("f32[5]", operands + folded(1, 2, 5)), {41, 52, 4163, 5200, 6300}));
+  // One sum: 2^24 stands when the 1 of the next offset comes, which is lost, and then goes. Added up for each offset
+  // first, 1 - 2^24 would not lose it.
+  CHECK(same(
+      y("f32[3]",
+        "%g = constant {[1, 1, 1, 1]} : f32[2,2]\n%w = constant {[16777216, 1, 0, -16777216]} : f32[2,2]\n%y = "
+        "contract_fold %g, %w {\"ox,ou->xu\", axes = [0], size = [2], stride = [1], dilation = [1], extents = [3]} "
+        ": f32[3]"),
+      {16777216, 0, -16777215}));
+}
+
 TEST_CASE("gather") {
   // Out of bounds: the nearest index inside.
   const std::string index = "%i = constant {[2, 0, 5, -1]} : i32[4]\n";

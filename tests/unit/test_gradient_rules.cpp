@@ -71,6 +71,17 @@ Make fold(const ir::FoldAttr& attr, const ir::Shape& shape) {
   return
       [=](ir::Builder& b, const std::vector<ValueId>& x) { return b.create(Op::fold, {b.reshape(x[0], shape)}, attr); };
 }
+Make contract_fold(const char* subscripts, const ir::FoldAttr& attr, const ir::Shape& lhs, const ir::Shape& rhs) {
+  return [=](ir::Builder& b, const std::vector<ValueId>& x) {
+    const auto first = [&](ValueId from, const ir::Shape& shape) {
+      int64_t count = 1;
+      for (int64_t extent : shape) count *= extent;
+      const ValueId flat = b.reshape(from, {b.type(from).elements()});
+      return b.reshape(b.create(Op::slice, {flat}, ir::SliceAttr{{0}, {count}}), shape);
+    };
+    return b.create(Op::contract_fold, {first(x[0], lhs), first(x[1], rhs)}, ir::ContractFoldAttr{subscripts, attr});
+  };
+}
 ValueId integers(ir::Builder& b, const ir::Shape& shape, const std::vector<double>& values) {
   return b.create(Op::constant, {}, ir::ConstantAttr{values}, {ir::DType::i32, shape});
 }
@@ -150,6 +161,8 @@ const std::multimap<Op, Make>& differentiable() {
          const ValueId windows = b.create(Op::window, {x[0]}, ir::WindowAttr{{1}, {2}, {1}, {1}});  // [3,3,2]
          return b.contract(windows, b.reshape(x[1], {3, 2, 2}), "cxu,cou->ox");
        }},
+      {Op::contract_fold, contract_fold("ox,ocu->cxu", {{1}, {2}, {1}, {1}, {4}}, {4, 3}, {4, 1, 2})},
+      {Op::contract_fold, contract_fold("ox,ocu->cxu", {{1}, {2}, {3}, {2}, {9}}, {4, 3}, {4, 1, 2})},
       {Op::gather, gather({3, 4}, {2}, {2, 0}, 0, 0)},
       {Op::gather, gather({3, 4}, {2, 3}, {2, 0, 1, 1, 0, 3}, 1, 0)},
       {Op::gather, gather({3, 4}, {3}, {1, 3, 1}, 1, 1)},
