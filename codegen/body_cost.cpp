@@ -31,12 +31,13 @@ double copies_of(Axes varies, Axes row, double rows, Axes column, double columns
 }  // namespace
 
 BodyCost::BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes,
-                   int register_floats)
+                   const ScheduleLimits& limits)
     : kernel_(kernel),
       axis_(axis),
       width_(width),
       lanes_(lanes),
-      floats_(register_floats),
+      floats_(limits.register_floats),
+      masked_loads_(limits.masked_loads),
       varies_(kernel.nodes.size(), 0) {
   position_of_axis_.assign(kernel.axes.size(), 0);
   for (size_t i = 0; i < nest.loops.size(); ++i)
@@ -75,8 +76,10 @@ bool BodyCost::transposes(Axes row) const {
   size_t items = 0;
   bool does = false;
   for (const Level& level : levels_) {
-    items += level.items.size();
-    for (const Item& item : level.items) does = does || (item.neighbours & row) != 0;
+    for (const Item& item : level.items) {
+      if (item.cost > 0) ++items;
+      does = does || (item.neighbours & row) != 0;
+    }
   }
   return does && items <= kMostItems && width_ >= 4 && std::has_single_bit(static_cast<uint64_t>(width_));
 }
@@ -244,10 +247,12 @@ BodyCost::Item BodyCost::item_of(NodeId id) {
     return {(loaded ? 1 : kPickedVector * static_cast<double>(stride)) * registers, true, varies};
   }
   Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
-  if (stride == 1 || node.kind == NodeKind::store || node.predicate != kNoNode) return item;
+  const bool masked = node.predicate != kNoNode;
+  if (stride == 1 || node.kind == NodeKind::store || (masked && !(masked_loads_ && is_mask(kernel_, node.predicate))))
+    return item;
   for (const Affine::Term& term : node.index.terms)
     if (term.stride == 1) item.neighbours |= position_of_axis_[at(term.axis)];
-  item.transposed = registers * (1 + static_cast<double>(std::bit_width(static_cast<uint64_t>(width_))));
+  item.transposed = registers * ((masked ? 3 : 1) + static_cast<double>(std::bit_width(static_cast<uint64_t>(width_))));
   return item;
 }
 

@@ -20,7 +20,8 @@ inline Axes axes_bit(size_t position) { return position < 64 ? Axes{1} << positi
 // one after the other).
 class BodyCost {
  public:
-  BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes, int register_floats);
+  BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes,
+           const ScheduleLimits& limits);
 
   // A loop over an axis, or the part of it that is inside or outside a tile.
   struct Round {
@@ -90,6 +91,7 @@ class BodyCost {
   int64_t width_;
   int64_t lanes_;
   int64_t floats_;
+  bool masked_loads_;
   std::vector<Axes> varies_;            // by node
   std::vector<Axes> position_of_axis_;  // by axis of the kernel
   std::vector<Level> levels_;

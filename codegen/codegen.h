@@ -36,7 +36,8 @@ struct TargetInfo {
   int vector_floats = 4;      // floats in its widest register
   int vector_registers = 16;  // of that kind
   bool has_fma = false;
-  std::string description;  // "x86_64-pc-linux-gnu znver3"
+  bool masked_loads = false;  // one instruction loads those elements of a vector that a mask names
+  std::string description;    // "x86_64-pc-linux-gnu znver3"
 };
 ir::Result<TargetInfo> target_info(const Options& options);
 

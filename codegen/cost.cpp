@@ -67,7 +67,7 @@ class Search {
   void try_vector(size_t vector) {
     const int64_t width = vector == none_ ? 1 : std::min<int64_t>(limits_.width, extent(vector));
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
-    const BodyCost body(kernel_, nest_, axis, width, lanes_, limits_.register_floats);
+    const BodyCost body(kernel_, nest_, axis, width, lanes_, limits_);
     const NestPlan plain{vector, vector, none_, 1, 1, lanes_, 0};
     consider(body, with_instructions(body, body.tiled(0, 0), plain, width), width, 1, 1);
     if (limits_.registers == 0) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -142,6 +143,10 @@ bool ElementBuilder::is_false(NodeId condition) const {
 NodeId ElementBuilder::choose(NodeId condition, NodeId a, NodeId b) {
   if (is_true(condition)) return a;
   if (is_false(condition)) return b;
+  // A load is 0 by itself where its predicate does not hold.
+  const Node &chosen = kernel_.nodes[static_cast<size_t>(a)], &other = kernel_.nodes[static_cast<size_t>(b)];
+  const bool is_zero = other.kind == NodeKind::constant && other.number == 0 && !std::signbit(other.number);
+  if (is_zero && chosen.kind == NodeKind::load && chosen.predicate == condition) return a;
   return apply(ir::Op::select, kernel_.nodes[static_cast<size_t>(a)].dtype, {condition, a, b});
 }
 

@@ -88,6 +88,14 @@ Values KernelEmitter::side_by_side(const Node& node, NodeId id) {
   return results;
 }
 
+Value* KernelEmitter::in_range(const Node& node, Value* index) {
+  const auto bound = [&](int64_t number) {
+    return llvm::ConstantInt::get(index->getType(), static_cast<uint64_t>(number));
+  };
+  return builder_.CreateAnd(builder_.CreateICmpSGE(index, bound(node.low)),
+                            builder_.CreateICmpSLT(index, bound(node.high)));
+}
+
 Value* KernelEmitter::result_of(const Node& node) {
   switch (node.kind) {
     case NodeKind::constant:
@@ -95,12 +103,7 @@ Value* KernelEmitter::result_of(const Node& node) {
     case NodeKind::index:
       return indices(node.index, builder_.getInt32Ty());
     case NodeKind::in_range: {
-      Value* index = indices(node.index, builder_.getInt64Ty());
-      const auto bound = [&](int64_t number) {
-        return llvm::ConstantInt::get(index->getType(), static_cast<uint64_t>(number));
-      };
-      return builder_.CreateAnd(builder_.CreateICmpSGE(index, bound(node.low)),
-                                builder_.CreateICmpSLT(index, bound(node.high)));
+      return in_range(node, indices(node.index, builder_.getInt64Ty()));
     }
     case NodeKind::load:
       return load(node);

@@ -127,6 +127,9 @@ class KernelEmitter {
   // A tile as long as a vector, along which the elements of the load are neighbours while along the vector they are
   // not.
   const Tile* transposing_tile(const Node& node) const;
+  // A condition that is_mask (schedule.h), as a vector along the tile. Computed anew: it may vary with another tile too,
+  // and what does so is emitted behind the loads that are turned.
+  Value* mask_along(NodeId condition, const Tile& tile);
   // Vectors along the tile, then turned: each round puts element i of one half of the vectors beside element i of the
   // other half, and as many rounds as the width has bits exchange the two indices.
   void load_transposed(const Node& node, NodeId id, const Tile& tile);
@@ -142,6 +145,7 @@ class KernelEmitter {
   // --- nodes ---
 
   void emit(const Node& node, NodeId id);
+  Value* in_range(const Node& node, Value* index);
   Value* result_of(const Node& node);
   // The results of a function of ir/math.h at the own points of `id`, in pairs.
   Values side_by_side(const Node& node, NodeId id);

@@ -118,9 +118,17 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
   }
 }
 
+bool is_mask(const Kernel& kernel, NodeId condition) {
+  const Node& node = kernel.nodes[at(condition)];
+  if (node.kind == NodeKind::in_range) return !kernel.is_dynamic(node.index);
+  return node.kind == NodeKind::apply && node.op == ir::Op::logical_and &&
+         std::all_of(node.operands.begin(), node.operands.end(), [&](NodeId id) { return is_mask(kernel, id); });
+}
+
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
   const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
-                              target.vector_floats, options.unroll ? target.vector_registers : 0, options.explain};
+                              target.vector_floats, options.unroll ? target.vector_registers : 0, options.explain,
+                              target.masked_loads};
   if (options.unroll && make_resident(program, limits)) {
     if (options.explain)
       program.reasons.push_back("the whole step is so short that it is one straight line, its state in registers");

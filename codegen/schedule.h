@@ -21,10 +21,11 @@ namespace gradc::codegen {
 
 // What the choices depend on.
 struct ScheduleLimits {
-  int width = 1;            // iterations in a vector
-  int register_floats = 1;  // of the processor
-  int registers = 0;        // that hold vectors; 0: no tiles
-  bool explain = false;     // fill Kernel::reasons
+  int width = 1;              // iterations in a vector
+  int register_floats = 1;    // of the processor
+  int registers = 0;          // that hold vectors; 0: no tiles
+  bool explain = false;       // fill Kernel::reasons
+  bool masked_loads = false;  // TargetInfo
 };
 
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target);
@@ -64,6 +65,8 @@ void cut_axes(Kernel& kernel);
 inline bool is_interleaved(int64_t stride, int64_t buffer_elements) {
   return stride >= 2 && stride <= 4 && buffer_elements % stride == 0;
 }
+// Whether the condition is made of nothing but ranges of indices, so that it can be computed for any axis as a vector.
+bool is_mask(const Kernel& kernel, NodeId condition);
 // Loops over elements without a sum do a few vectors in each round, so that counting does not take longer than the
 // body.
 void widen_rounds(Kernel& kernel, const Nest& nest, const ScheduleLimits& limits);

@@ -70,6 +70,7 @@ ir::Result<TargetInfo> target_info(const Options& options) {
   if (x86) {
     info.vector_floats = features->checkFeatures("+avx512f") ? 16 : features->checkFeatures("+avx") ? 8 : 4;
     info.vector_registers = info.vector_floats == 16 ? 32 : 16;
+    info.masked_loads = info.vector_floats >= 8;
     info.has_fma = features->checkFeatures("+fma") || features->checkFeatures("+avx512f");
   } else {
     // AArch64 always has a fused multiply-add, RISC-V with the F extension that our floats need anyway.

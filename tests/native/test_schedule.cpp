@@ -159,6 +159,31 @@ TEST_CASE("schedule: what a long sum reads at once lies close together") {
   CHECK(contains(text, "load w.packed[i1 + 16*r2 + 8192*i1o]"));
 }
 
+TEST_CASE("schedule: rows that are padded are turned in registers, loaded under a mask") {
+  const char* text = R"(func @f(%x: f32[37,20] data, %w: f32[2,2] data) -> (y: f32[37,26], z: f32[26,37]) {
+  %0 = pad %x {before = [0, 2], after = [0, 4], value = 0} : f32[37,26]
+  %1 = permute %0 {axes = [1, 0]} : f32[26,37]
+  %2 = pad %x {before = [0, 2], after = [0, 4], value = 3} : f32[37,26]
+  return %2, %1
+}
+)";
+  codegen::Options options;
+  options.vector_width = 8;
+  options.cpu = "x86-64-v3";
+  const ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
+  if (target) {
+    ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text)), {}, options);
+    REQUIRE(program.ok());
+    INFO(codegen::print(*program));
+    const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, options);
+    REQUIRE(emitted.ok());
+    // The load is 0 where it does not hold, so nothing is chosen behind it.
+    CHECK(contains(codegen::print(*program), "tile 8 {"));
+    CHECK(contains(*emitted, "@llvm.masked.load.v8f32"));
+  }
+  check_compiled(func_of(text), 1, false);
+}
+
 TEST_CASE("schedule: terms that need not exist are jumped over") {
   codegen::Options options;
   options.vector_width = 8;
