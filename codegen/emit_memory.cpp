@@ -182,7 +182,19 @@ Value* KernelEmitter::load(const Node& node) {
   if (stride == 1)
     return from_memory(builder_, node.dtype, load_at(node, first, llvm::FixedVectorType::get(type, lanes())));
   if (const int64_t offset = interleaved_offset(node, stride); offset >= 0) {
-    Value* aligned = byte_pointer(builder_, first, -offset * ir::dtype_bytes(node.dtype));
+    const int64_t size = ir::dtype_bytes(node.dtype);
+    if (size == 4 && width_ % 4 == 0 && stride != 3) {
+      Node group = node;
+      group.index.constant -= offset;
+      base_ = nullptr;
+      first = element_pointer(group);
+      llvm::Type* four = llvm::FixedVectorType::get(type, 4);
+      return from_memory(
+          builder_, node.dtype,
+          picked(builder_, width_, static_cast<int>(stride), static_cast<int>(offset),
+                 [&](int64_t element) { return load_at(node, byte_pointer(builder_, first, element * size), four); }));
+    }
+    Value* aligned = byte_pointer(builder_, first, -offset * size);
     llvm::Type* whole = llvm::FixedVectorType::get(type, static_cast<unsigned>(width_ * stride));
     llvm::SmallVector<int, 16> own;
     for (int lane = 0; lane < width_; ++lane) own.push_back(static_cast<int>(offset + lane * stride));

@@ -127,8 +127,8 @@ class KernelEmitter {
   // A tile as long as a vector, along which the elements of the load are neighbours while along the vector they are
   // not.
   const Tile* transposing_tile(const Node& node) const;
-  // A condition that is_mask (schedule.h), as a vector along the tile. Computed anew: it may vary with another tile too,
-  // and what does so is emitted behind the loads that are turned.
+  // A condition that is_mask (schedule.h), as a vector along the tile. Computed anew: it may vary with another tile
+  // too, and what does so is emitted behind the loads that are turned.
   Value* mask_along(NodeId condition, const Tile& tile);
   // Vectors along the tile, then turned: each round puts element i of one half of the vectors beside element i of the
   // other half, and as many rounds as the width has bits exchange the two indices.

@@ -38,12 +38,26 @@ Values turned(llvm::IRBuilderBase& builder, Values now, const Grain& grain) {
   return now;
 }
 
+// The vectors one behind the other.
+llvm::Value* joined(llvm::IRBuilderBase& builder, Values parts) {
+  for (; parts.size() > 1; parts.resize(parts.size() / 2)) {
+    for (size_t i = 0; i < parts.size() / 2; ++i) {
+      const auto elements = static_cast<int>(llvm::cast<llvm::FixedVectorType>(parts[0]->getType())->getNumElements());
+      llvm::SmallVector<int, 16> all;
+      for (int k = 0; k < 2 * elements; ++k) all.push_back(k);
+      parts[i] = builder.CreateShuffleVector(parts[2 * i], parts[2 * i + 1], all);
+    }
+  }
+  return parts[0];
+}
+
+constexpr int kSquare = 4;  // elements in 128 bits
+
 }  // namespace
 
 // First the squares of 4 x 4 elements, each in its 128 bits, then these among each other: so each shuffle is one
 // instruction also where registers are longer.
 Values transposed(llvm::IRBuilderBase& builder, Values rows) {
-  constexpr int kSquare = 4;
   const int width = static_cast<int>(rows.size());
   for (int i = 0; i < width; i += kSquare) {
     const Values square = turned(builder, {rows.begin() + i, rows.begin() + i + kSquare}, {width, kSquare, 1});
@@ -57,6 +71,25 @@ Values transposed(llvm::IRBuilderBase& builder, Values rows) {
     for (size_t k = 0; k < own.size(); ++k) columns[k * kSquare + static_cast<size_t>(i)] = own[k];
   }
   return columns;
+}
+
+// The pieces of 4 elements are dealt out to as many vectors as the stride, so that what becomes 4 neighbours of the
+// result stands in the same 128 bits of each: what is left are shuffles inside of these.
+llvm::Value* picked(llvm::IRBuilderBase& builder, int width, int stride, int offset,
+                    const std::function<llvm::Value*(int64_t)>& four) {
+  Values vectors;
+  for (int k = 0; k < stride; ++k) {
+    Values pieces;
+    for (int place = 0; place < width / kSquare; ++place) pieces.push_back(four(kSquare * (place * stride + k)));
+    vectors.push_back(joined(builder, std::move(pieces)));
+  }
+  if (stride == kSquare) return turned(builder, std::move(vectors), {width, kSquare, 1})[static_cast<size_t>(offset)];
+  llvm::SmallVector<int, 16> own;
+  for (int i = 0; i < width; ++i) {
+    const int place = i % kSquare, element = i - place + place % 2 * stride + offset;
+    own.push_back(place < 2 ? element : element + width);
+  }
+  return builder.CreateShuffleVector(vectors[0], vectors[1], own);
 }
 
 }  // namespace gradc::codegen

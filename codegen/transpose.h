@@ -1,13 +1,20 @@
-// Turns a square of vectors: element i of vector k becomes element k of vector i. Tests:
-// tests/native/test_transpose.cpp.
+// Turns a square of vectors, and picks from interleaved elements. Tests: tests/native/test_transpose.cpp.
 #pragma once
 #include <llvm/IR/IRBuilder.h>
 
+#include <functional>
 #include <vector>
 
 namespace gradc::codegen {
 
-// As many vectors as each has elements: a power of two, at least 4.
+// Element i of vector k becomes element k of vector i. As many vectors as each has elements: a power of two, at
+// least 4.
 std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& builder, std::vector<llvm::Value*> rows);
+
+// Element `offset` of each of `width` groups of `stride` elements, which lie one behind the other: `width` is a
+// multiple of 4, `stride` 2 or 4. `four(first)` loads 4 neighbours. What picks with other offsets need too is the same
+// code.
+llvm::Value* picked(llvm::IRBuilderBase& builder, int width, int stride, int offset,
+                    const std::function<llvm::Value*(int64_t first)>& four);
 
 }  // namespace gradc::codegen

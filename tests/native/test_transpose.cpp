@@ -6,6 +6,23 @@
 
 using namespace gradc;
 
+TEST_CASE("picked: an element of each group of 2 or 4") {
+  llvm::LLVMContext context;
+  llvm::IRBuilder<> builder(context);
+  for (const int width : {4, 8, 16})
+    for (const int stride : {2, 4})
+      for (int offset = 0; offset < stride; ++offset) {
+        const auto* elements = llvm::cast<llvm::ConstantDataVector>(
+            codegen::picked(builder, width, stride, offset, [&](int64_t first) -> llvm::Value* {
+              std::vector<uint32_t> four;
+              for (uint32_t i = 0; i < 4; ++i) four.push_back(static_cast<uint32_t>(first) + i);
+              return llvm::ConstantDataVector::get(context, four);
+            }));
+        for (int i = 0; i < width; ++i)
+          CHECK(elements->getElementAsInteger(static_cast<unsigned>(i)) == static_cast<uint64_t>(stride * i + offset));
+      }
+}
+
 TEST_CASE("transpose: element i of vector k becomes element k of vector i") {
   llvm::LLVMContext context;
   llvm::IRBuilder<> builder(context);
