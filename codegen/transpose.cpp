@@ -1,6 +1,7 @@
 #include "codegen/transpose.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace gradc::codegen {
 
@@ -41,12 +42,10 @@ Values turned(llvm::IRBuilderBase& builder, Values now, const Grain& grain) {
 // The vectors one behind the other.
 llvm::Value* joined(llvm::IRBuilderBase& builder, Values parts) {
   for (; parts.size() > 1; parts.resize(parts.size() / 2)) {
-    for (size_t i = 0; i < parts.size() / 2; ++i) {
-      const auto elements = static_cast<int>(llvm::cast<llvm::FixedVectorType>(parts[0]->getType())->getNumElements());
-      llvm::SmallVector<int, 16> all;
-      for (int k = 0; k < 2 * elements; ++k) all.push_back(k);
+    llvm::SmallVector<int, 16> all(2 * llvm::cast<llvm::FixedVectorType>(parts[0]->getType())->getNumElements());
+    std::iota(all.begin(), all.end(), 0);
+    for (size_t i = 0; i < parts.size() / 2; ++i)
       parts[i] = builder.CreateShuffleVector(parts[2 * i], parts[2 * i + 1], all);
-    }
   }
   return parts[0];
 }
