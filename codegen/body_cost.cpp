@@ -14,11 +14,13 @@ constexpr double kBroadcastLoad = 0.5;
 constexpr double kScatteredElement = 1.5;
 constexpr double kMaskedElement = 3;
 constexpr double kPickedVector = 1.5;  // loaded and shuffled: each of the vectors that hold the elements between, too
-constexpr double kFunction = 20;       // exp, log, tanh, random numbers
-constexpr double kHalving = 8;         // the tree of 16 lanes
-constexpr double kLaneByLane = 3;      // of each lane, one after the other: to the stack, from it, and added
-constexpr double kLatency = 8;         // a term of a sum waits for the one before it while this many others could start
-constexpr double kRound = 0.5;         // counting a loop
+// Of the vectors of four rounds each: two loads of half a vector, two shuffles, and what waits for these.
+constexpr double kTurnedLoads = 2, kTurnedShuffles = 3.5;
+constexpr double kFunction = 20;   // exp, log, tanh, random numbers
+constexpr double kHalving = 8;     // the tree of 16 lanes
+constexpr double kLaneByLane = 3;  // of each lane, one after the other: to the stack, from it, and added
+constexpr double kLatency = 8;     // a term of a sum waits for the one before it while this many others could start
+constexpr double kRound = 0.5;     // counting a loop
 // Of one core; what waiting for a line takes the place of was measured on sums whose operands have awkward strides.
 const std::vector<CacheSizes> kCaches{{32 << 10, 8, 2, 12}, {512 << 10, 8, 4, 30}};
 
@@ -31,13 +33,14 @@ double copies_of(Axes varies, Axes row, double rows, Axes column, double columns
 }  // namespace
 
 BodyCost::BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes,
-                   const ScheduleLimits& limits)
+                   const ScheduleLimits& limits, bool turn)
     : kernel_(kernel),
       axis_(axis),
       width_(width),
       lanes_(lanes),
       floats_(limits.register_floats),
       masked_loads_(limits.masked_loads),
+      turn_(turn),
       varies_(kernel.nodes.size(), 0) {
   position_of_axis_.assign(kernel.axes.size(), 0);
   for (size_t i = 0; i < nest.loops.size(); ++i)
@@ -71,6 +74,12 @@ bool BodyCost::has_sum() const {
   return std::any_of(levels_.begin(), levels_.end(), [](const Level& level) { return !level.carried.empty(); });
 }
 
+bool BodyCost::turns() const {
+  return std::any_of(levels_.begin(), levels_.end(), [](const Level& level) {
+    return std::any_of(level.items.begin(), level.items.end(), [](const Item& item) { return item.held > 0; });
+  });
+}
+
 bool BodyCost::transposes(Axes row) const {
   constexpr size_t kMostItems = 6;
   size_t items = 0;
@@ -95,6 +104,7 @@ BodyCost::Tiled BodyCost::tiled(Axes row, Axes column) const {
           by_row ? (by_column ? &Copies::points : &Copies::rows) : (by_column ? &Copies::columns : &Copies::once);
       const bool neighbours = (item.neighbours & row) != 0;
       (neighbours ? in_tiles.scattered : item.memory ? in_tiles.memory : in_tiles.work).*part += item.cost;
+      in_tiles.work.*part += item.shuffles;
       if (neighbours) in_tiles.transposed.*part += item.transposed;
     }
   }
@@ -122,6 +132,7 @@ bool BodyCost::fits(Axes row, double rows, Axes column, double columns, int regi
     // until the last of them has had it.
     double held = std::min(rows, columns) * registers_of(width_);
     if (level.carried.size() > 1) held = std::max(held, level.shared);
+    for (const Item& item : level.items) held += item.held * copies_of(item.varies, row, rows, column, columns);
     if (live > 0 && live + held + 2 > registers) return false;
   }
   return true;
@@ -142,6 +153,9 @@ void BodyCost::gather(const Block& block, double times, const Loop* loop) {
   const size_t number = levels_.size(), first_reached = reached_.size();
   levels_.push_back({times, false, {}, {}});
   bool innermost = loop != nullptr;
+  const bool is_sum = innermost && loop->kind == LoopKind::reduce && loop->extent >= kTurnedRounds;
+  reduce_ =
+      is_sum && std::none_of(block.begin(), block.end(), [](const Statement& s) { return s.is_loop; }) ? loop : nullptr;
   for (const Statement& statement : block) {
     if (!statement.is_loop) {
       levels_[number].items.push_back(item_of(statement.id));
@@ -177,6 +191,7 @@ void BodyCost::gather(const Block& block, double times, const Loop* loop) {
     }
     const size_t body = levels_.size();
     gather(inner.body, times * rounds, &inner);
+    reduce_ = nullptr;
     for (size_t i = 0; i < inner.carried.size(); ++i)
       levels_[body].carried.push_back({registers_of(width_), false, varies});
     axis_ = axis, width_ = width;
@@ -246,6 +261,8 @@ BodyCost::Item BodyCost::item_of(NodeId id) {
     picked_.push_back(id);
     return {(loaded ? 1 : kPickedVector * static_cast<double>(stride)) * registers, true, varies};
   }
+  if (turn_ && reduce_ != nullptr && width_ % kTurnedRounds == 0 && is_turned(kernel_, node, reduce_->axis, axis_))
+    return {kTurnedLoads * registers, true, varies, 0, 0, kTurnedShuffles * registers, kTurnedRounds * registers};
   Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
   const bool masked = node.predicate != kNoNode;
   if (stride == 1 || node.kind == NodeKind::store || (masked && !(masked_loads_ && is_mask(kernel_, node.predicate))))

@@ -21,7 +21,7 @@ inline Axes axes_bit(size_t position) { return position < 64 ? Axes{1} << positi
 class BodyCost {
  public:
   BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t width, int64_t lanes,
-           const ScheduleLimits& limits);
+           const ScheduleLimits& limits, bool turn);
 
   // A loop over an axis, or the part of it that is inside or outside a tile.
   struct Round {
@@ -33,6 +33,8 @@ class BodyCost {
   double waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer) const;
 
   bool has_sum() const;
+  // Whether a load is for four rounds of its sum, because `turn` was asked for.
+  bool turns() const;
 
   // Whether a tile over `row` lets scattered elements be loaded along it and transposed in registers, and all the
   // values of the tile still have room.
@@ -66,6 +68,8 @@ class BodyCost {
     Axes varies = 0;
     Axes neighbours = 0;    // loops along which a load whose elements are scattered in a vector has stride 1
     double transposed = 0;  // its cost where a tile as long as a vector runs along such a loop
+    double shuffles = 0;    // beside the loads
+    double held = 0;        // registers with what later rounds of the sum will take
   };
   struct Level {
     double times = 1;
@@ -92,6 +96,8 @@ class BodyCost {
   int64_t lanes_;
   int64_t floats_;
   bool masked_loads_;
+  bool turn_;
+  const Loop* reduce_ = nullptr;        // the sum whose body is being measured, where no loop is inside it
   std::vector<Axes> varies_;            // by node
   std::vector<Axes> position_of_axis_;  // by axis of the kernel
   std::vector<Level> levels_;

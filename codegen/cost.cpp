@@ -65,19 +65,24 @@ class Search {
   int64_t extent(size_t position) const { return kernel_.loops[at(nest_.loops[position])].extent; }
 
   void try_vector(size_t vector) {
+    if (try_vector(vector, false) && vector != none_ && limits_.registers > 0) try_vector(vector, true);
+  }
+  // Whether there is a sum. With `turn` only where a load is turned.
+  bool try_vector(size_t vector, bool turn) {
     const int64_t width = vector == none_ ? 1 : std::min<int64_t>(limits_.width, extent(vector));
     const int32_t axis = vector == none_ ? -1 : kernel_.loops[at(nest_.loops[vector])].axis;
-    const BodyCost body(kernel_, nest_, axis, width, lanes_, limits_);
-    const NestPlan plain{vector, vector, none_, 1, 1, lanes_, 0};
+    const BodyCost body(kernel_, nest_, axis, width, lanes_, limits_, turn);
+    if (turn && !body.turns()) return true;
+    const NestPlan plain{vector, vector, none_, 1, 1, lanes_, turn};
     consider(body, with_instructions(body, body.tiled(0, 0), plain, width), width, 1, 1);
-    if (limits_.registers == 0) return;
+    if (limits_.registers == 0) return body.has_sum();
     if (!body.has_sum()) {
       for (size_t row = 0; row < none_ && vector != none_; ++row) {
         if (row == vector || extent(row) < width || !body.transposes(axes_bit(row))) continue;
-        const NestPlan plan{vector, vector, row, 1, static_cast<int32_t>(width), lanes_, 0};
+        const NestPlan plan{vector, vector, row, 1, static_cast<int32_t>(width), lanes_, turn};
         consider(body, with_instructions(body, body.tiled(axes_bit(row), 0), plan, width), width, 1, width);
       }
-      return;
+      return false;
     }
     for (size_t column = none_ + 1; column-- > 0;) {
       if (vector != none_ && column != vector) continue;
@@ -92,7 +97,7 @@ class Search {
             const bool larger = (columns > 1 && columns * width > extent(column)) || (rows > 1 && rows > extent(row));
             if (larger || !body.fits(bit_of(row), rows, bit_of(column), columns, limits_.registers)) break;
             const NestPlan plan =
-                with_instructions(body, tiled, {vector, column, row, columns, rows, lanes_, 0}, width);
+                with_instructions(body, tiled, {vector, column, row, columns, rows, lanes_, turn}, width);
             if (!least || plan.cost < least->cost) least = plan;
           }
         }
@@ -100,6 +105,7 @@ class Search {
         if (least) consider(body, *least, width, 2, 6);
       }
     }
+    return true;
   }
 
   Axes bit_of(size_t position) const { return position == none_ ? 0 : axes_bit(position); }
@@ -189,6 +195,7 @@ std::vector<std::string> explain_plan(const Kernel& kernel, const Nest& nest, co
           fmt::format(" {} {}of {}", plan.columns, plan.column == plan.vector ? "vectors " : "", name(plan.column));
     }
   }
+  if (plan.turn) chosen += ", loads of four rounds turned in registers";
   std::vector<std::string> lines = {fmt::format("{}: {:.4g} instructions estimated, {:.4g} of them waiting for memory",
                                                 chosen, plan.cost, plan.waiting)};
   for (size_t position = 0; position <= none; ++position) {

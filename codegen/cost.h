@@ -13,6 +13,7 @@ struct NestPlan {
   size_t column = 0, row = 0;     // the axes of the register tile; the column is the vector axis where there is one
   int32_t columns = 1, rows = 1;  // of the tile, in vectors and iterations
   int32_t lanes = 0;              // so many lanes of a sum side by side, where these fill the vectors
+  bool turn = false;              // Schedule::turn of the innermost sums
   double cost = 0;                // of the whole nest
   double waiting = 0;             // the part of it that is waiting for memory
 };

@@ -45,6 +45,7 @@ Value* KernelEmitter::stored(NodeId id) const {
 Affine KernelEmitter::at_point(Affine index) const {
   for (const Tile& tile : tiles_)
     index.constant += index.stride(tile.axis) * tile.step * static_cast<int64_t>(coordinate(tile));
+  if (turned_axis_ >= 0) index.constant += index.stride(turned_axis_) * static_cast<int64_t>(turned_round_);
   return index;
 }
 
@@ -52,6 +53,8 @@ void KernelEmitter::emit(const Node& node, NodeId id) {
   base_ = nullptr;
   if (node.kind == NodeKind::store) {
     at_own_points(id, [&] { store(node); });
+  } else if (const auto turned = turned_.find(id); turned != turned_.end()) {
+    values_[at(id)] = turned->second[turned_round_];
   } else if (const Tile* tile = transposing_tile(node); tile != nullptr) {
     load_transposed(node, id, *tile);
   } else if (node.kind == NodeKind::apply && ir::op_info(node.op).has(ir::kFunction)) {

@@ -1,6 +1,7 @@
 // The loops of a kernel.
 #include "codegen/kernel_emitter.h"
 #include "codegen/lane_sums.h"
+#include "codegen/schedule.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -215,7 +216,9 @@ void KernelEmitter::reduce(const Loop& loop) {
       return gathered([&](size_t i) { return kernel_.nodes[at(loop.yields[i])].operands[1]; });
     });
   };
-  if (loop.schedule.unroll) {
+  if (loop.schedule.turn > 1 && width_ % loop.schedule.turn == 0) {
+    carried = turned_rounds(loop, std::move(carried), round);
+  } else if (loop.schedule.unroll) {
     for (int64_t i = 0; i < loop.extent; ++i) {
       axis = builder_.getInt64(static_cast<uint64_t>(i));
       carried = round(carried);
@@ -224,6 +227,29 @@ void KernelEmitter::reduce(const Loop& loop) {
     carried = counted_loop(loop, 1, loop.extent, carried, round);
   }
   define_all(loop.results, carried);
+}
+
+Values KernelEmitter::turned_rounds(const Loop& loop, Values carried,
+                                    const std::function<Values(const Values&)>& round) {
+  const int64_t group = loop.schedule.turn;
+  carried = counted_loop(loop, group, loop.extent / group, carried, [&](const Values& before) {
+    turned_axis_ = loop.axis;
+    turned_round_ = 0;
+    for (const Statement& statement : loop.body) {
+      const Node& node = kernel_.nodes[at(statement.id)];
+      if (is_turned(kernel_, node, loop.axis, vector_axis_)) load_turned(node, statement.id);
+    }
+    Values now = before;
+    for (; turned_round_ < static_cast<size_t>(group); ++turned_round_) now = round(now);
+    turned_axis_ = -1;
+    turned_.clear();
+    return now;
+  });
+  for (int64_t i = loop.extent - loop.extent % group; i < loop.extent; ++i) {
+    axes_[at(loop.axis)] = builder_.getInt64(static_cast<uint64_t>(i));
+    carried = round(carried);
+  }
+  return carried;
 }
 
 KernelEmitter::Guarded KernelEmitter::guarded_parts(const Loop& loop) const {

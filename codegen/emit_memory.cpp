@@ -286,6 +286,26 @@ void KernelEmitter::load_transposed(const Node& node, NodeId id, const Tile& til
   values_[at(id)] = std::move(values);
 }
 
+void KernelEmitter::load_turned(const Node& node, NodeId id) {
+  llvm::Type* four = llvm::FixedVectorType::get(memory_type(builder_.getContext(), node.dtype), kTurnedRounds);
+  std::vector<Values> rounds(kTurnedRounds, Values(points_));
+  base_ = nullptr;
+  for (point_ = 0; point_ < points_; ++point_) {
+    const size_t shared = shared_point(id);
+    if (shared != point_) {
+      for (Values& values : rounds) values[point_] = values[shared];
+      continue;
+    }
+    Value* first = element_pointer(node);
+    const Values columns = columns_of_four(builder_, width_, [&](int64_t lane) {
+      return load_at(node, element_after(node, first, lane * vector_stride(node.index)), four);
+    });
+    for (size_t k = 0; k < rounds.size(); ++k) rounds[k][point_] = from_memory(builder_, node.dtype, columns[k]);
+  }
+  point_ = 0;
+  turned_[id] = std::move(rounds);
+}
+
 Value* KernelEmitter::element_after(const Node& node, Value* first, int64_t distance) {
   return byte_pointer(builder_, first, distance * ir::dtype_bytes(node.dtype));
 }

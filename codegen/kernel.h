@@ -22,8 +22,8 @@
 // same time. `reduce` carries values: at first the inits, then what the body yields; its results are the last ones.
 // `lanes` runs its body once for each lane (at most 16) and adds what the lanes yield by halving: l += l+8, l+4, l+2,
 // l+1, lanes that do not exist skipped. `where` stands inside `lanes`: lanes below its extent take what the body
-// yields, the others keep the init. Schedules (vector, tile, unroll) never change a bit. Made by lower.h, scheduled by
-// schedule.h, checked by kernel_verify.h. Tests: tests/native/test_kernel.cpp.
+// yields, the others keep the init. Schedules (vector, tile, unroll, turn) never change a bit. Made by lower.h,
+// scheduled by schedule.h, checked by kernel_verify.h. Tests: tests/native/test_kernel.cpp.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -92,6 +92,7 @@ struct Schedule {
   int32_t vector = 1;   // parallel: iterations done at once; lanes: 16, or 1 for one after the other
   int32_t tile = 1;     // parallel: as many vectors (or iterations) side by side, sharing what is the same for all
   bool unroll = false;  // one copy of the body for each iteration
+  int32_t turn = 1;     // reduce: so many rounds at once, for which scattered loads are turned in registers; 1 or 4
   int32_t parts = 1;    // parallel: its rounds are dealt out to threads in as many parts; at most one loop of a kernel
   int32_t joined = 0;   // of a loop in parts: so many loops right inside it are dealt out with it, round by round
   bool operator==(const Schedule&) const = default;

@@ -133,6 +133,8 @@ class KernelEmitter {
   // Vectors along the tile, then turned: each round puts element i of one half of the vectors beside element i of the
   // other half, and as many rounds as the width has bits exchange the two indices.
   void load_transposed(const Node& node, NodeId id, const Tile& tile);
+  // For four rounds of the sum over `axis`, which begins with them.
+  void load_turned(const Node& node, NodeId id);
   Value* element_after(const Node& node, Value* first, int64_t distance);
   Value* load_at(const Node& node, Value* pointer, llvm::Type* type);
   // Memory is touched only where the predicate holds: neighbours by a masked load, others one by one, reading the first
@@ -200,6 +202,8 @@ class KernelEmitter {
   Values side_by_side_lanes(const Loop& loop, int64_t first);
   // Carried values stand behind each other, each at its own points.
   void reduce(const Loop& loop);
+  // A sum whose schedule turns loads: rounds four by four, then those that are left.
+  Values turned_rounds(const Loop& loop, Values carried, const std::function<Values(const Values&)>& round);
   // The body of a sum that changes what it carries only where a condition holds, which is the same for all points and
   // all elements of a vector: such are the terms of a transposed convolution that need not exist.
   struct Guarded {
@@ -234,7 +238,11 @@ class KernelEmitter {
   std::map<std::pair<Value*, int>, Value*> splats_;
   const llvm::BasicBlock* splat_block_ = nullptr;
   std::vector<const Loop*> in_parts_;  // the loops in parts that have not been entered yet
-  NodeId given_ = kNoNode;             // a condition that is known to hold
+  // Inside turned_rounds: the sum's axis, which of the four rounds this is, and what the loads give in each of them.
+  int32_t turned_axis_ = -1;
+  size_t turned_round_ = 0;
+  std::map<NodeId, std::vector<Values>> turned_;
+  NodeId given_ = kNoNode;  // a condition that is known to hold
   int32_t vector_axis_ = -1;
   int width_ = 1;
 };

@@ -142,6 +142,7 @@ class Printer {
     if (loop.schedule.vector > 1) schedule += fmt::format(", vector {}", loop.schedule.vector);
     if (loop.schedule.tile > 1) schedule += fmt::format(", tile {}", loop.schedule.tile);
     if (loop.schedule.unroll) schedule += ", unroll";
+    if (loop.schedule.turn > 1) schedule += fmt::format(", turn {}", loop.schedule.turn);
     if (loop.schedule.parts > 1) schedule += fmt::format(", parts {}", loop.schedule.parts);
     if (loop.schedule.joined > 0) schedule += fmt::format(" with {} inside", loop.schedule.joined);
     std::string carried;

@@ -118,6 +118,14 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
   }
 }
 
+bool is_turned(const Kernel& kernel, const Node& node, int32_t axis, int32_t vector_axis) {
+  if (node.kind != NodeKind::load || node.predicate != kNoNode || vector_axis < 0 || kernel.is_dynamic(node.index))
+    return false;
+  const int64_t stride = node.index.stride(vector_axis);
+  return node.index.stride(axis) == 1 && stride != 0 && stride != 1 && !is_interleaved(stride, stride) &&
+         ir::dtype_bytes(node.dtype) == 4;
+}
+
 bool is_mask(const Kernel& kernel, NodeId condition) {
   const Node& node = kernel.nodes[at(condition)];
   if (node.kind == NodeKind::in_range) return !kernel.is_dynamic(node.index);

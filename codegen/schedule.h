@@ -9,6 +9,8 @@
 //   vector   the parallel axis with the least estimated work per element is done W at a time
 //   tile     a sum keeps a tile of results in registers: rows of one axis, vectors of another, so that what it loads is
 //            used for several results (cost.h)
+//   turn     loads that are scattered along the vectors and neighbours along the rounds of the sum are loaded for four
+//            rounds at once and turned in registers, where that is less than packing (cost.h)
 //   hoist    what does not depend on a parallel axis moves out of its loop
 //   unroll   loops with few iterations and a small body are copied out
 //   parts    a loop with enough work is dealt out to threads (parts.h)
@@ -18,6 +20,8 @@
 #include "codegen/codegen.h"
 
 namespace gradc::codegen {
+
+inline constexpr int32_t kTurnedRounds = 4;  // Schedule::turn
 
 // What the choices depend on.
 struct ScheduleLimits {
@@ -65,6 +69,8 @@ void cut_axes(Kernel& kernel);
 inline bool is_interleaved(int64_t stride, int64_t buffer_elements) {
   return stride >= 2 && stride <= 4 && buffer_elements % stride == 0;
 }
+// Whether four rounds of a sum over `axis` load neighbours here, while vectors along `vector_axis` would be scattered.
+bool is_turned(const Kernel& kernel, const Node& node, int32_t axis, int32_t vector_axis);
 // Whether the condition is made of nothing but ranges of indices, so that it can be computed for any axis as a vector.
 bool is_mask(const Kernel& kernel, NodeId condition);
 // Loops over elements without a sum do a few vectors in each round, so that counting does not take longer than the

@@ -72,23 +72,33 @@ Values transposed(llvm::IRBuilderBase& builder, Values rows) {
   return columns;
 }
 
-// The pieces of 4 elements are dealt out to as many vectors as the stride, so that what becomes 4 neighbours of the
-// result stands in the same 128 bits of each: what is left are shuffles inside of these.
+// The groups are dealt out to four vectors, so that what becomes 4 neighbours of a result stands in the same 128 bits
+// of each: what is left are shuffles inside of these.
+Values columns_of_four(llvm::IRBuilderBase& builder, int width, const std::function<llvm::Value*(int64_t)>& four) {
+  Values vectors;
+  for (int k = 0; k < kSquare; ++k) {
+    Values groups;
+    for (int i = k; i < width; i += kSquare) groups.push_back(four(i));
+    vectors.push_back(joined(builder, std::move(groups)));
+  }
+  return turned(builder, std::move(vectors), {width, kSquare, 1});
+}
+
 llvm::Value* picked(llvm::IRBuilderBase& builder, int width, int stride, int offset,
                     const std::function<llvm::Value*(int64_t)>& four) {
-  Values vectors;
-  for (int k = 0; k < stride; ++k) {
-    Values pieces;
-    for (int place = 0; place < width / kSquare; ++place) pieces.push_back(four(kSquare * (place * stride + k)));
-    vectors.push_back(joined(builder, std::move(pieces)));
+  if (stride == kSquare)
+    return columns_of_four(builder, width, [&](int64_t i) { return four(kSquare * i); })[static_cast<size_t>(offset)];
+  Values even, odd;  // pieces of two groups
+  for (int i = 0; i < 2 * width; i += 2 * kSquare) {
+    even.push_back(four(i));
+    odd.push_back(four(i + kSquare));
   }
-  if (stride == kSquare) return turned(builder, std::move(vectors), {width, kSquare, 1})[static_cast<size_t>(offset)];
   llvm::SmallVector<int, 16> own;
   for (int i = 0; i < width; ++i) {
     const int place = i % kSquare, element = i - place + place % 2 * stride + offset;
     own.push_back(place < 2 ? element : element + width);
   }
-  return builder.CreateShuffleVector(vectors[0], vectors[1], own);
+  return builder.CreateShuffleVector(joined(builder, std::move(even)), joined(builder, std::move(odd)), own);
 }
 
 }  // namespace gradc::codegen

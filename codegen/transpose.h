@@ -11,6 +11,11 @@ namespace gradc::codegen {
 // least 4.
 std::vector<llvm::Value*> transposed(llvm::IRBuilderBase& builder, std::vector<llvm::Value*> rows);
 
+// Element k of each of `width` groups of 4 neighbours, for k = 0 ... 3; `width` is a multiple of 4, `four(i)` loads
+// group i.
+std::vector<llvm::Value*> columns_of_four(llvm::IRBuilderBase& builder, int width,
+                                          const std::function<llvm::Value*(int64_t i)>& four);
+
 // Element `offset` of each of `width` groups of `stride` elements, which lie one behind the other: `width` is a
 // multiple of 4, `stride` 2 or 4. `four(first)` loads 4 neighbours. What picks with other offsets need too is the same
 // code.

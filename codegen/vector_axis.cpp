@@ -25,6 +25,21 @@ void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits
       loop.schedule.unroll = limits.width <= 1;
     }
   }
+  if (plan.turn) {
+    const int32_t axis = kernel.loops[at(nest.loops[plan.vector])].axis;
+    walk(
+        kernel, nest.body, [](NodeId) {},
+        [&](int32_t id) {
+          Loop& loop = kernel.loops[at(id)];
+          const bool turns = std::any_of(loop.body.begin(), loop.body.end(), [&](const Statement& statement) {
+            return !statement.is_loop && is_turned(kernel, kernel.nodes[at(statement.id)], loop.axis, axis);
+          });
+          const bool innermost =
+              std::none_of(loop.body.begin(), loop.body.end(), [](const Statement& s) { return s.is_loop; });
+          if (loop.kind == LoopKind::reduce && innermost && turns && loop.extent >= kTurnedRounds)
+            loop.schedule.turn = kTurnedRounds;
+        });
+  }
   // Innermost the rows of a tile, around them its columns: a strip of columns stays near while all rows pass by.
   std::vector<int32_t> inner;
   const auto take = [&](size_t position, int32_t tile) {

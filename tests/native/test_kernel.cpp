@@ -257,6 +257,13 @@ TEST_CASE("kernel: the verifier names what is wrong") {
     kernel.loops[1].schedule.vector = 4;
     CHECK(codegen::verify(program) == "kernel 0: axis j cannot fill vectors");
   }
+  SUBCASE("rounds that are turned are four, of a sum that has as many") {
+    kernel.loops[1].schedule.turn = 8;
+    CHECK(codegen::verify(program) == "kernel 0: turn 8 over j");
+    kernel.loops[1].schedule.turn = 1;
+    kernel.loops[0].schedule.turn = 4;
+    CHECK(codegen::verify(program) == "kernel 0: turn 4 over i");
+  }
   SUBCASE("where outside lanes") {
     kernel.loops[1].kind = LoopKind::where;
     CHECK(codegen::verify(program) == "kernel 0: axis j is opened twice or never");

@@ -1,5 +1,8 @@
 // Which schedules are chosen, and that each means the same.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <tuple>
 
 #include "codegen/codegen.h"
 #include "run_compiled.h"
@@ -157,6 +160,35 @@ TEST_CASE("schedule: what a long sum reads at once lies close together") {
   // With the other axis innermost the rows of a panel would be 2048 bytes apart, and push each other out of the cache.
   CHECK(contains(text, "w.packed = arena + 0 : f32[512,512], axis 0 in blocks of 16 before axis 0\n"));
   CHECK(contains(text, "load w.packed[i1 + 16*r2 + 8192*i1o]"));
+}
+
+TEST_CASE("schedule: for few rows the weights are turned inside the sum instead of packed") {
+  const auto text = [](int rows, int outputs, int terms) {
+    return fmt::format(
+        R"(func @f(%x: f32[{0},{2}] data, %w: f32[{1},{2}] parameter, %b: f32[{1}] parameter) -> (y: f32[{0},{1}]) {{
+  %0 = broadcast %b {{axes = [1]}} : f32[{0},{1}]
+  %1 = contract %x, %w, %0 {{"bi,oi->bo", order = seq}} : f32[{0},{1}]
+  return %1
+}}
+)",
+        rows, outputs, terms);
+  };
+  codegen::Options options;
+  options.vector_width = 8;
+  options.cpu = "x86-64-v3";
+  if (codegen::target_info(options)) {
+    const auto lowered = [&](int rows) {
+      ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text(rows, 128, 128))), {}, options);
+      REQUIRE(program.ok());
+      return codegen::print(*program);
+    };
+    CHECK(contains(lowered(2), "turn 4"));
+    CHECK_FALSE(contains(lowered(2), "packed"));
+    CHECK_FALSE(contains(lowered(64), "turn 4"));
+  }
+  // Rounds and outputs that are left over.
+  for (const auto& [rows, outputs, terms] : {std::tuple{2, 128, 128}, {3, 133, 67}, {2, 140, 5}, {4, 129, 18}})
+    check_compiled(func_of(text(rows, outputs, terms)), 1, false);
 }
 
 TEST_CASE("schedule: rows that are padded are turned in registers, loaded under a mask") {
