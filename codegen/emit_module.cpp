@@ -207,27 +207,31 @@ class ModuleEmitter {
     }
   }
 
-  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* parallel_for, Value* pool) {
+  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* context) {
     std::vector<Value*> arguments;
-    for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
     const auto add = [&](int64_t number) { arguments.push_back(builder_.getInt64(static_cast<uint64_t>(number))); };
-    for (int64_t offset : use.offsets) add(offset);
-    llvm::Function* function = code.whole;
     if (code.parts > 1) {
-      function = run_.at(use.offsets.size());
-      arguments.push_back(code.whole);
+      arguments = {context, code.whole};
       add(code.rounds), add(code.parts);
-      arguments.insert(arguments.end(), {parallel_for, pool});
+    } else {
+      for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
     }
-    builder_.CreateCall(function, arguments);
+    for (int64_t offset : use.offsets) add(offset);
+    builder_.CreateCall(code.parts > 1 ? run_.at(use.offsets.size()) : code.whole, arguments);
   }
 
   // Each kernel of the program, in its order, as (function, use).
-  void run_kernels(Value* parallel_for, Value* pool) {
+  void run_kernels(Value* parallel_for, Value* pool, Value* context) {
     std::vector<std::pair<const KernelFunction*, const KernelUse*>> order(program_.kernels.size());
     for (const KernelFunction& code : functions_)
       for (const KernelUse& use : code.group.uses) order[use.kernel] = {&code, &use};
-    for (const auto& [code, use] : order) run_kernel(*code, *use, parallel_for, pool);
+    if (!run_.empty()) {
+      unsigned next = 0;
+      const auto put = [&](Value* value) { builder_.CreateStore(value, word_at(builder_, context, next++)); };
+      for (ir::Space space : kOrder) put(emit_.pointers[index_of(space)]);
+      put(parallel_for), put(pool);
+    }
+    for (const auto& [code, use] : order) run_kernel(*code, *use, context);
   }
 
   ir::SourceLocation place_of_steps() const {
@@ -245,6 +249,8 @@ class ModuleEmitter {
     const SpacePointers start = emit_.pointers;
     for (unsigned i : {9U, 10U}) function->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
     Value* steps = function->getArg(5);
+    Value* context =
+        run_.empty() ? nullptr : builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(kPointers + 2));
     llvm::BasicBlock* before = llvm::BasicBlock::Create(context_, "before", function);
     llvm::BasicBlock* step = llvm::BasicBlock::Create(context_, "step", function);
     llvm::BasicBlock* after = llvm::BasicBlock::Create(context_, "after", function);
@@ -276,7 +282,7 @@ class ModuleEmitter {
       for (const Kernel& kernel : program_.kernels) emit_kernel(emit_, program_, kernel);
       emit_.registers = nullptr;
     } else {
-      run_kernels(function->getArg(9), function->getArg(10));
+      run_kernels(function->getArg(9), function->getArg(10), context);
     }
     if (debug_) builder_.SetCurrentDebugLocation(debug_->unknown());
     llvm::BasicBlock* latch = builder_.GetInsertBlock();

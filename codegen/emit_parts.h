@@ -13,8 +13,12 @@ namespace gradc::codegen {
 // Makes a function of that name that gives nothing, and begins it; its pointers are `noalias`.
 using MakeFunction = std::function<llvm::Function*(const std::string& name, const std::vector<llvm::Type*>& arguments)>;
 
-// void run(`pointers` pointers and `offsets` offsets of the kernel, its code, how many rounds there are and in how many
-// parts they are dealt out, parallel_for, pool).
+// void run(context, the kernel's code, how many rounds there are and in how many parts they are dealt out, `offsets`
+// offsets). The context is words in memory: the kernel's pointers, parallel_for, pool. It is written once a step,
+// because what a call hands over itself has to be compiled for each call.
 llvm::Function* run_function(IrBuilder& builder, const MakeFunction& make, unsigned pointers, size_t offsets);
+
+// The place of a word.
+llvm::Value* word_at(IrBuilder& builder, llvm::Value* words, unsigned index);
 
 }  // namespace gradc::codegen
