@@ -8,6 +8,7 @@
 
 #include "codegen/emit_kernel.h"
 #include "codegen/emit_parts.h"
+#include "codegen/emit_rows.h"
 #include "codegen/kernel_groups.h"
 #include "codegen/parts.h"
 #include "codegen/shares.h"
@@ -207,31 +208,38 @@ class ModuleEmitter {
     }
   }
 
-  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* context) {
+  void run_kernel(const KernelFunction& code, const std::vector<Value*>& offsets, Value* context) {
     std::vector<Value*> arguments;
-    const auto add = [&](int64_t number) { arguments.push_back(builder_.getInt64(static_cast<uint64_t>(number))); };
+    const auto number = [&](int64_t value) { return builder_.getInt64(static_cast<uint64_t>(value)); };
     if (code.parts > 1) {
-      arguments = {context, code.whole};
-      add(code.rounds), add(code.parts);
+      arguments = {context, code.whole, number(code.rounds), number(code.parts)};
     } else {
       for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
     }
-    for (int64_t offset : use.offsets) add(offset);
-    builder_.CreateCall(code.parts > 1 ? run_.at(use.offsets.size()) : code.whole, arguments);
+    arguments.insert(arguments.end(), offsets.begin(), offsets.end());
+    builder_.CreateCall(code.parts > 1 ? run_.at(offsets.size()) : code.whole, arguments);
   }
 
-  // Each kernel of the program, in its order, as (function, use).
+  // Each kernel of the program, in its order: call after call, or, where many are the same code, by a table.
   void run_kernels(Value* parallel_for, Value* pool, Value* context) {
-    std::vector<std::pair<const KernelFunction*, const KernelUse*>> order(program_.kernels.size());
-    for (const KernelFunction& code : functions_)
-      for (const KernelUse& use : code.group.uses) order[use.kernel] = {&code, &use};
     if (!run_.empty()) {
       unsigned next = 0;
       const auto put = [&](Value* value) { builder_.CreateStore(value, word_at(builder_, context, next++)); };
       for (ir::Space space : kOrder) put(emit_.pointers[index_of(space)]);
       put(parallel_for), put(pool);
     }
-    for (const auto& [code, use] : order) run_kernel(*code, *use, context);
+    std::vector<Row> uses(program_.kernels.size());
+    for (size_t i = 0; i < functions_.size(); ++i)
+      for (const KernelUse& use : functions_[i].group.uses) uses[use.kernel] = {i, use.offsets};
+    const auto call = [&](size_t function, const std::vector<Value*>& offsets) {
+      run_kernel(functions_[function], offsets, context);
+    };
+    if (uses.size() >= 2 * functions_.size()) return for_each_row(builder_, uses, functions_.size(), call);
+    for (const Row& use : uses) {
+      std::vector<Value*> offsets;
+      for (int64_t offset : use.numbers) offsets.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
+      call(use.kind, offsets);
+    }
   }
 
   ir::SourceLocation place_of_steps() const {
