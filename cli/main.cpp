@@ -2,6 +2,10 @@
 #include <exception>
 #include <new>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "cli/command_line.h"
 
 namespace gradc::cli {
@@ -22,11 +26,21 @@ struct Runner {
   int operator()(const CacheWords& words) const { return cache(words); }
 };
 
+// The heap of a thread grows by a page and a system call at a time, and is taken away from it where it ends in a little
+// free memory; while two threads compile, each of them stops the other. What is only reserved costs nothing.
+void let_heaps_grow() {
+#ifdef __GLIBC__
+  constexpr int kReserved = 16 << 20;
+  mallopt(M_TOP_PAD, kReserved);
+#endif
+}
+
 }  // namespace
 }  // namespace gradc::cli
 
 int main(int argc, char** argv) {
   using namespace gradc::cli;
+  let_heaps_grow();
   int exit_code = kFailed;
   try {
     const CommandLine line = parse_command_line(argc, argv);

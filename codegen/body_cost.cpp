@@ -48,26 +48,25 @@ BodyCost::BodyCost(const Kernel& kernel, const Nest& nest, int32_t axis, int64_t
   gather(nest.body, 1, nullptr);
 }
 
-double BodyCost::waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer) const {
+double BodyCost::waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer,
+                         llvm::function_ref<bool(double)> enough) const {
   llvm::SmallVector<Round, 12> rounds(tile.begin(), tile.end());
   rounds.append(sums_.begin(), sums_.end());
   rounds.append(outer.begin(), outer.end());
   llvm::SmallVector<int64_t, 12> extents;
   for (const Round& round : rounds) extents.push_back(round.extent);
-  llvm::SmallVector<Access, 8> accesses;
-  for (const Reached& reached : reached_) {
-    const Node& node = kernel_.nodes[at(reached.node)];
-    Access access{4, {}, {}};
-    for (size_t i = 0; i < rounds.size(); ++i) {
-      const bool is_sum = i >= tile.size() && i < tile.size() + sums_.size();
-      const bool around = !is_sum || (reached.sums & axes_bit(i - tile.size())) != 0;
-      const int64_t stride = around ? 4 * node.index.stride(rounds[i].axis) * rounds[i].step : 0;
-      access.around.push_back(around);
-      access.strides.push_back(stride);
-    }
-    accesses.push_back(std::move(access));
+  llvm::SmallVector<Access, 8> accesses(reached_.size());
+  for (size_t k = 0; k < reached_.size(); ++k) {
+    const Affine& index = kernel_.nodes[at(reached_[k].node)].index;
+    Access& access = accesses[k];
+    access.around.assign(rounds.size(), true);
+    access.strides.assign(rounds.size(), 0);
+    for (size_t i = 0; i < sums_.size(); ++i) access.around[tile.size() + i] = (reached_[k].sums & axes_bit(i)) != 0;
+    for (const Affine::Term& term : index.terms)
+      for (size_t i = 0; i < rounds.size(); ++i)
+        if (rounds[i].axis == term.axis && access.around[i]) access.strides[i] = 4 * term.stride * rounds[i].step;
   }
-  return waiting_cost(accesses, extents, kCaches);
+  return waiting_cost(accesses, extents, kCaches, enough);
 }
 
 bool BodyCost::has_sum() const {

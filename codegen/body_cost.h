@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <llvm/ADT/ArrayRef.h>
+#include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/ADT/SmallVector.h>
 #include "codegen/kernel.h"
 #include "codegen/schedule.h"
@@ -29,8 +30,9 @@ class BodyCost {
     int64_t extent, step;
   };
   // What all loads and stores wait for. `tile` are the loops inside the tile, `outer` those outside of it and of the
-  // sums, from the innermost out.
-  double waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer) const;
+  // sums, from the innermost out. Not counted to the end once `enough` says so of what it is at least.
+  double waiting(llvm::ArrayRef<Round> tile, llvm::ArrayRef<Round> outer,
+                 llvm::function_ref<bool(double)> enough) const;
 
   bool has_sum() const;
   // Whether a load is for four rounds of its sum, because `turn` was asked for.

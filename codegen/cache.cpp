@@ -1,6 +1,7 @@
 #include "codegen/cache.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <numeric>
 
@@ -27,6 +28,13 @@ struct Step {
 };
 using Steps = llvm::SmallVector<Step, 12>;
 
+// way_bytes / gcd(way_bytes, stride), for ways of a power of two without a division.
+int64_t residues_of(int64_t stride, int64_t way_bytes) {
+  if (!std::has_single_bit(static_cast<uint64_t>(way_bytes))) return way_bytes / std::gcd(way_bytes, stride);
+  return way_bytes >>
+         std::min(std::countr_zero(static_cast<uint64_t>(way_bytes)), std::countr_zero(static_cast<uint64_t>(stride)));
+}
+
 // What an access touches while the loops with these steps run, the shortest first.
 Footprint footprint_of(int64_t bytes, llvm::ArrayRef<Step> steps, int64_t way_bytes) {
   int64_t span = bytes;
@@ -52,7 +60,7 @@ Footprint footprint_of(int64_t bytes, llvm::ArrayRef<Step> steps, int64_t way_by
 }  // namespace
 
 double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> extents,
-                    const std::vector<CacheSizes>& caches) {
+                    const std::vector<CacheSizes>& caches, llvm::function_ref<bool(double)> enough) {
   double cost = 0;
   llvm::SmallVector<Steps, 8> steps(accesses.size());
   llvm::SmallVector<Footprint, 8> touched(accesses.size());
@@ -61,14 +69,16 @@ double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> ext
     // As many loops as run inside the cache, and the one around them: from one run to the next in it, neighbours are
     // still there.
     size_t counted = 0;
-    std::fill(steps.begin(), steps.end(), Steps());
-    for (size_t k = 0; k < accesses.size(); ++k) touched[k] = footprint_of(accesses[k].bytes, steps[k], way_bytes);
+    for (size_t k = 0; k < accesses.size(); ++k) {
+      steps[k].clear();
+      touched[k] = footprint_of(accesses[k].bytes, {}, way_bytes);
+    }
     for (bool fits = true; fits && counted < extents.size(); ++counted) {
       double total = 0;
       for (size_t k = 0; k < accesses.size(); ++k) {
         const int64_t stride = std::abs(accesses[k].strides[counted]);
         if (stride != 0 && extents[counted] > 1) {
-          const Step step{stride, extents[counted], way_bytes / std::gcd(way_bytes, stride)};
+          const Step step{stride, extents[counted], residues_of(stride, way_bytes)};
           steps[k].insert(std::lower_bound(steps[k].begin(), steps[k].end(), step), step);
           touched[k] = footprint_of(accesses[k].bytes, steps[k], way_bytes);
         }
@@ -83,6 +93,7 @@ double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> ext
         if (accesses[k].around[i]) often *= static_cast<double>(extents[i]);
       cost += touched[k].lines * often * (touched[k].streams ? cache.stream : cache.isolated);
     }
+    if (enough(cost)) break;
   }
   return cost;
 }

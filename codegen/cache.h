@@ -5,6 +5,7 @@
 // models of loop nests (for example Wolf and Lam, A data locality optimizing algorithm, 1991), without their exactness.
 #pragma once
 #include <llvm/ADT/ArrayRef.h>
+#include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/ADT/SmallVector.h>
 
 #include <cstdint>
@@ -25,8 +26,9 @@ struct Access {
   llvm::SmallVector<bool, 12> around;      // which loops are
 };
 
-// `extents` of the loops, from the innermost out.
+// `extents` of the loops, from the innermost out. The sum only grows, and is given as it is once `enough` says that of
+// it.
 double waiting_cost(llvm::ArrayRef<Access> accesses, llvm::ArrayRef<int64_t> extents,
-                    const std::vector<CacheSizes>& caches);
+                    const std::vector<CacheSizes>& caches, llvm::function_ref<bool(double)> enough);
 
 }  // namespace gradc::codegen

@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "codegen/emit_kernel.h"
+#include "codegen/emit_parts.h"
+#include "codegen/emit_rows.h"
 #include "codegen/kernel_groups.h"
 #include "codegen/parts.h"
 #include "codegen/shares.h"
@@ -101,7 +103,10 @@ class ModuleEmitter {
         if (own) define_kernel(functions_.back());
       }
     }
-    if (share_.index == 0) entry_function(steps_function());
+    if (share_.index == 0) {
+      define_run_functions();
+      entry_function(steps_function());
+    }
     if (debug_) debug_->finish();
     std::string fault;
     llvm::raw_string_ostream sink(fault);
@@ -152,12 +157,10 @@ class ModuleEmitter {
   }
 
   // The code of a group of kernels: state, data, hyper, arena, results, the offsets of what moves, and, where its loop
-  // is in parts, the first round and the end of those to run. `part` runs one part of an environment, see run_kernel.
+  // is in parts, the first round and the end of those to run.
   struct KernelFunction {
     const KernelGroup& group;
     llvm::Function* whole = nullptr;
-    llvm::Function* part = nullptr;  // of a kernel in parts: one of them, and
-    llvm::Function* run = nullptr;   // all of them, by whom there is
     int64_t parts = 1, rounds = 1;
   };
 
@@ -174,13 +177,6 @@ class ModuleEmitter {
     // Other shares call it, and nobody else.
     const auto linkage = share_.count > 1 ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage;
     code.whole = declare_function(name, builder_.getVoidTy(), arguments, linkage);
-    if (code.parts > 1) {
-      std::vector<llvm::Type*> run_arguments(kPointers, pointer());
-      run_arguments.insert(run_arguments.end(), code.group.moving.size(), builder_.getInt64Ty());
-      run_arguments.insert(run_arguments.end(), 2, pointer());
-      code.run = declare_function(name + ".run", builder_.getVoidTy(), run_arguments, linkage);
-      code.part = declare_function(name + ".part", builder_.getVoidTy(), {pointer(), builder_.getInt64Ty()}, linkage);
-    }
     return code;
   }
 
@@ -199,75 +195,55 @@ class ModuleEmitter {
     builder_.CreateRetVoid();
     emit_.offsets.clear();
     emit_.first_round = emit_.end_round = nullptr;
-    if (code.parts == 1) return;
-    define_part(code);
-    define_run(code);
   }
 
-  // void part(environment, i): rounds from i * rounds / parts to before (i + 1) * rounds / parts.
-  void define_part(const KernelFunction& code) {
-    begin_function(code.part, kernel_of(code).location);
-    Value* environment = code.part->getArg(0);
-    Value* index = code.part->getArg(1);
-    std::vector<Value*> arguments;
-    for (unsigned i = 0; i < kPointers + code.group.moving.size(); ++i)
-      arguments.push_back(builder_.CreateLoad(code.whole->getArg(i)->getType(), word(environment, i)));
-    const auto bound = [&](Value* part) {
-      Value* product = builder_.CreateMul(part, builder_.getInt64(static_cast<uint64_t>(code.rounds)));
-      return builder_.CreateUDiv(product, builder_.getInt64(static_cast<uint64_t>(code.parts)));
+  void define_run_functions() {
+    const auto make = [&](const std::string& name, const std::vector<llvm::Type*>& arguments) {
+      return make_function(name_ + "." + name, builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage,
+                           place_of_steps());
     };
-    arguments.push_back(bound(index));
-    arguments.push_back(bound(builder_.CreateAdd(index, builder_.getInt64(1))));
-    builder_.CreateCall(code.whole, arguments);
-    builder_.CreateRetVoid();
+    for (const KernelFunction& code : functions_) {
+      const size_t offsets = code.group.moving.size();
+      if (code.parts > 1 && !run_.contains(offsets)) run_[offsets] = run_function(builder_, make, kPointers, offsets);
+    }
   }
 
-  Value* word(Value* environment, unsigned index) {
-    return builder_.CreateConstGEP1_64(builder_.getInt64Ty(), environment, index);
-  }
-
-  // void run(the arguments of the kernel, parallel_for, pool): by parallel_for where the host offers one, the
-  // environment being the arguments; else all rounds here.
-  void define_run(const KernelFunction& code) {
-    begin_function(code.run, kernel_of(code).location);
+  void run_kernel(const KernelFunction& code, const std::vector<Value*>& offsets, Value* context) {
     std::vector<Value*> arguments;
-    const auto count = static_cast<unsigned>(kPointers + code.group.moving.size());
-    for (unsigned i = 0; i < count; ++i) arguments.push_back(code.run->getArg(i));
-    Value* parallel_for = code.run->getArg(count);
-    Value* pool = code.run->getArg(count + 1);
-    for (unsigned i : {count, count + 1}) code.run->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
-    Value* environment = builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(count));
-    llvm::BasicBlock* alone = llvm::BasicBlock::Create(context_, "alone", code.run);
-    llvm::BasicBlock* together = llvm::BasicBlock::Create(context_, "together", code.run);
-    builder_.CreateCondBr(builder_.CreateIsNull(parallel_for), alone, together);
-    builder_.SetInsertPoint(together);
-    for (unsigned i = 0; i < arguments.size(); ++i) builder_.CreateStore(arguments[i], word(environment, i));
-    llvm::FunctionType* type =
-        llvm::FunctionType::get(builder_.getVoidTy(), {pointer(), pointer(), pointer(), builder_.getInt64Ty()}, false);
-    builder_.CreateCall(type, parallel_for,
-                        {pool, code.part, environment, builder_.getInt64(static_cast<uint64_t>(code.parts))});
-    builder_.CreateRetVoid();
-    builder_.SetInsertPoint(alone);
-    arguments.push_back(builder_.getInt64(0));
-    arguments.push_back(builder_.getInt64(static_cast<uint64_t>(code.rounds)));
-    builder_.CreateCall(code.whole, arguments);
-    builder_.CreateRetVoid();
+    const auto number = [&](int64_t value) { return builder_.getInt64(static_cast<uint64_t>(value)); };
+    if (code.parts > 1) {
+      arguments = {context, code.whole, number(code.rounds), number(code.parts)};
+    } else {
+      for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
+    }
+    arguments.insert(arguments.end(), offsets.begin(), offsets.end());
+    builder_.CreateCall(code.parts > 1 ? run_.at(offsets.size()) : code.whole, arguments);
   }
 
-  void run_kernel(const KernelFunction& code, const KernelUse& use, Value* parallel_for, Value* pool) {
-    std::vector<Value*> arguments;
-    for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
-    for (int64_t offset : use.offsets) arguments.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
-    if (code.run != nullptr) arguments.insert(arguments.end(), {parallel_for, pool});
-    builder_.CreateCall(code.run != nullptr ? code.run : code.whole, arguments);
+  // Each kernel of the program, in its order: call after call, or, where many are the same code, by a table.
+  void run_kernels(Value* parallel_for, Value* pool, Value* context) {
+    if (!run_.empty()) {
+      unsigned next = 0;
+      const auto put = [&](Value* value) { builder_.CreateStore(value, word_at(builder_, context, next++)); };
+      for (ir::Space space : kOrder) put(emit_.pointers[index_of(space)]);
+      put(parallel_for), put(pool);
+    }
+    std::vector<Row> uses(program_.kernels.size());
+    for (size_t i = 0; i < functions_.size(); ++i)
+      for (const KernelUse& use : functions_[i].group.uses) uses[use.kernel] = {i, use.offsets};
+    const auto call = [&](size_t function, const std::vector<Value*>& offsets) {
+      run_kernel(functions_[function], offsets, context);
+    };
+    if (uses.size() >= 2 * functions_.size()) return for_each_row(builder_, uses, functions_.size(), call);
+    for (const Row& use : uses) {
+      std::vector<Value*> offsets;
+      for (int64_t offset : use.numbers) offsets.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
+      call(use.kind, offsets);
+    }
   }
 
-  // Each kernel of the program, in its order, as (function, use).
-  void run_kernels(Value* parallel_for, Value* pool) {
-    std::vector<std::pair<const KernelFunction*, const KernelUse*>> order(program_.kernels.size());
-    for (const KernelFunction& code : functions_)
-      for (const KernelUse& use : code.group.uses) order[use.kernel] = {&code, &use};
-    for (const auto& [code, use] : order) run_kernel(*code, *use, parallel_for, pool);
+  ir::SourceLocation place_of_steps() const {
+    return program_.kernels.empty() ? ir::SourceLocation{} : program_.kernels[0].location;
   }
 
   // if (steps > 0) do { ... } while (++step < steps)
@@ -275,13 +251,14 @@ class ModuleEmitter {
     std::vector<llvm::Type*> arguments(kPointers, pointer());
     arguments.insert(arguments.end(), 4, builder_.getInt64Ty());
     arguments.insert(arguments.end(), 2, pointer());
-    const ir::SourceLocation location = program_.kernels.empty() ? ir::SourceLocation{} : program_.kernels[0].location;
-    llvm::Function* function =
-        make_function(name_ + ".steps", builder_.getVoidTy(), arguments, llvm::Function::InternalLinkage, location);
+    llvm::Function* function = make_function(name_ + ".steps", builder_.getVoidTy(), arguments,
+                                             llvm::Function::InternalLinkage, place_of_steps());
     take_pointers(function);
     const SpacePointers start = emit_.pointers;
     for (unsigned i : {9U, 10U}) function->getArg(i)->removeAttr(llvm::Attribute::NoAlias);  // the host's own
     Value* steps = function->getArg(5);
+    Value* context =
+        run_.empty() ? nullptr : builder_.CreateAlloca(builder_.getInt64Ty(), builder_.getInt64(kPointers + 2));
     llvm::BasicBlock* before = llvm::BasicBlock::Create(context_, "before", function);
     llvm::BasicBlock* step = llvm::BasicBlock::Create(context_, "step", function);
     llvm::BasicBlock* after = llvm::BasicBlock::Create(context_, "after", function);
@@ -313,7 +290,7 @@ class ModuleEmitter {
       for (const Kernel& kernel : program_.kernels) emit_kernel(emit_, program_, kernel);
       emit_.registers = nullptr;
     } else {
-      run_kernels(function->getArg(9), function->getArg(10));
+      run_kernels(function->getArg(9), function->getArg(10), context);
     }
     if (debug_) builder_.SetCurrentDebugLocation(debug_->unknown());
     llvm::BasicBlock* latch = builder_.GetInsertBlock();
@@ -359,6 +336,7 @@ class ModuleEmitter {
   EmitContext emit_;
   std::string name_;
   std::vector<KernelFunction> functions_;
+  std::map<size_t, llvm::Function*> run_;  // by the number of offsets
   std::optional<DebugInfo> debug_;
 };
 

@@ -15,6 +15,7 @@ Affine axis_index(int32_t axis) { return {0, {{axis, 1}}}; }
 
 Affine sum(const Affine& a, const Affine& b) {
   Affine result{a.constant + b.constant, {}};
+  result.terms.reserve(a.terms.size() + b.terms.size());
   auto left = a.terms.begin(), right = b.terms.begin();
   while (left != a.terms.end() || right != b.terms.end()) {
     if (right == b.terms.end() || (left != a.terms.end() && left->axis < right->axis)) {

@@ -4,10 +4,14 @@
 #include "codegen/layout.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <numeric>
 
+#include <llvm/ADT/SmallVector.h>
 #include "codegen/cost.h"
 #include "codegen/element_builder.h"
+#include "ir/ensure.h"
 
 namespace gradc::codegen {
 
@@ -92,12 +96,13 @@ std::optional<Affine> element_at(const Layout& layout, const ir::Shape& shape, c
 
 namespace {
 
-// All that the cost depends on, as bytes.
+// All that the cost depends on, as bytes. Made for each kernel and layout that is looked at, so it is written in one
+// go.
 class Description {
  public:
-  explicit Description(const Kernel& kernel) {
+  explicit Description(const Kernel& kernel) : bytes_(sizeof(int64_t) * words_of(kernel), 0), next_(bytes_.data()) {
     for (const Axis& axis : kernel.axes) add(axis.extent), add(axis.node);
-    std::vector<int32_t> buffers;  // numbered as they are met: it matters which accesses are of the same
+    llvm::SmallVector<int32_t, 16> buffers;  // numbered as they are met: it matters which accesses are of the same
     for (const Node& node : kernel.nodes) {
       const auto known = std::find(buffers.begin(), buffers.end(), node.buffer);
       add(known - buffers.begin());
@@ -112,15 +117,33 @@ class Description {
     for (const Loop& loop : kernel.loops) {
       add(static_cast<int64_t>(loop.kind) << 32 | loop.axis);
       add(loop.extent);
-      for (const std::vector<NodeId>* ids : {&loop.inits, &loop.carried, &loop.yields, &loop.results}) add(*ids);
+      for (const std::vector<NodeId>* ids : ids_of(loop)) add(*ids);
       add(loop.body);
     }
     add(kernel.body);
+    ENSURE(next_ == bytes_.data() + bytes_.size(), "the description of a kernel has another length");
   }
   std::string take() { return std::move(bytes_); }
 
  private:
-  void add(int64_t number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
+  static std::array<const std::vector<NodeId>*, 4> ids_of(const Loop& loop) {
+    return {&loop.inits, &loop.carried, &loop.yields, &loop.results};
+  }
+  static size_t words_of(const Kernel& kernel) {
+    size_t words = 2 * kernel.axes.size() + 1 + kernel.body.size();
+    for (const Node& node : kernel.nodes)
+      words += 8 + node.operands.size() + 2 * (node.index.terms.size() + node.sample.terms.size());
+    for (const Loop& loop : kernel.loops) {
+      words += 3 + loop.body.size();
+      for (const std::vector<NodeId>* ids : ids_of(loop)) words += 1 + ids->size();
+    }
+    return words;
+  }
+
+  void add(int64_t number) {
+    std::memcpy(next_, &number, sizeof number);
+    next_ += sizeof number;
+  }
   void add(const std::vector<NodeId>& ids) {
     add(static_cast<int64_t>(ids.size()));
     for (NodeId id : ids) add(id);
@@ -136,6 +159,7 @@ class Description {
   }
 
   std::string bytes_;
+  char* next_;
 };
 
 }  // namespace
@@ -161,14 +185,13 @@ class Layouts {
   // Tensors are improved one by one, which finds no change that pays only for several at once. So it is tried from two
   // starts: row-major, and with the first axis, that of the samples, in blocks.
   void run() {
-    find_accesses();
-    for (size_t i = 0; i < program_.buffers.size(); ++i)
-      if (is_free(program_.buffers[i])) free_.push_back(i);
+    find_buffers();
     const double rows = improve();
-    std::vector<Layout> kept;
-    for (size_t buffer : free_) kept.push_back(program_.buffers[buffer].layout);
-    for (size_t buffer : free_)
-      if (program_.buffers[buffer].shape[0] % kBlock != 0 || !apply(buffer, {0, 0, kBlock})) apply(buffer, {});
+    std::vector<size_t> kept;
+    for (const Free& free : free_) kept.push_back(free.now);
+    for (Free& free : free_)
+      if (program_.buffers[free.buffer].shape[0] % kBlock != 0 || !apply(free, choice_of(free, {0, 0, kBlock})))
+        apply(free, choice_of(free, {}));
     if (improve() < rows) return;
     for (size_t i = 0; i < free_.size(); ++i) apply(free_[i], kept[i]);
   }
@@ -179,17 +202,46 @@ class Layouts {
     NodeId node;
     Place place;
   };
+  // A layout, and the index that each access of its buffer has with it; none where one of them has none.
+  struct Choice {
+    Layout layout;
+    std::optional<std::vector<Affine>> elements;
+  };
+  // A buffer whose layout is ours.
+  struct Free {
+    size_t buffer;
+    std::vector<Access> accesses;  // kernels ascending
+    std::vector<size_t> kernels;   // each of these once
+    std::vector<Choice> choices;   // row-major last
+    size_t now;
+  };
 
-  void find_accesses() {
-    accesses_.resize(program_.buffers.size());
+  void find_buffers() {
+    std::vector<size_t> place(program_.buffers.size(), free_.size());
+    for (size_t i = 0; i < program_.buffers.size(); ++i) {
+      place[i] = free_.size();
+      if (is_free(program_.buffers[i])) free_.push_back({i, {}, {}, {}, 0});
+    }
+    free_of_.resize(program_.kernels.size());
     for (size_t k = 0; k < program_.kernels.size(); ++k) {
       const Kernel& kernel = program_.kernels[k];
       for (size_t n = 0; n < kernel.nodes.size(); ++n) {
         const Node& node = kernel.nodes[n];
         if (node.kind != NodeKind::load && node.kind != NodeKind::store) continue;
-        accesses_[at(node.buffer)].push_back({k, static_cast<NodeId>(n), place_of(node)});
+        const size_t own = place[at(node.buffer)];
+        if (own == free_.size() || free_[own].buffer != static_cast<size_t>(node.buffer)) continue;
+        Free& free = free_[own];
+        free.accesses.push_back({k, static_cast<NodeId>(n), place_of(node)});
+        if (!free.kernels.empty() && free.kernels.back() == k) continue;
+        free.kernels.push_back(k);
+        free_of_[k].push_back(own);
       }
     }
+    for (Free& free : free_) {
+      for (const Layout& layout : other_layouts(program_.buffers[free.buffer].shape)) choice_of(free, layout);
+      free.now = choice_of(free, {});
+    }
+    known_.resize(program_.kernels.size());
   }
 
   bool is_free(const Buffer& buffer) const {
@@ -200,66 +252,74 @@ class Layouts {
            std::none_of(program_.initial.begin(), program_.initial.end(), is_table);
   }
 
+  size_t choice_of(Free& free, const Layout& layout) {
+    for (size_t i = 0; i < free.choices.size(); ++i)
+      if (free.choices[i].layout == layout) return i;
+    Choice choice{layout, std::vector<Affine>()};
+    for (const Access& access : free.accesses) {
+      std::optional<Affine> element =
+          element_at(layout, program_.buffers[free.buffer].shape, access.place, program_.kernels[access.kernel]);
+      if (!element) {
+        choice.elements.reset();
+        break;
+      }
+      choice.elements->push_back(std::move(*element));
+    }
+    free.choices.push_back(std::move(choice));
+    return free.choices.size() - 1;
+  }
+
   double improve() {
     costs_.clear();
-    for (const Kernel& kernel : program_.kernels) costs_.push_back(kernel_costs_.of(kernel));
+    for (size_t k = 0; k < program_.kernels.size(); ++k) costs_.push_back(cost(k));
     for (int sweep = 0; sweep < kSweeps; ++sweep)
-      for (size_t buffer : free_) choose(buffer);
+      for (Free& free : free_) choose(free);
     return std::accumulate(costs_.begin(), costs_.end(), 0.0);
   }
 
-  bool apply(size_t buffer, const Layout& layout) {
-    std::vector<Affine> elements;
-    for (const Access& access : accesses_[buffer]) {
-      std::optional<Affine> element =
-          element_at(layout, program_.buffers[buffer].shape, access.place, program_.kernels[access.kernel]);
-      if (!element) return false;
-      elements.push_back(std::move(*element));
+  bool apply(Free& free, size_t choice) {
+    const std::optional<std::vector<Affine>>& elements = free.choices[choice].elements;
+    if (!elements) return false;
+    for (size_t i = 0; i < elements->size(); ++i) {
+      const Access& access = free.accesses[i];
+      program_.kernels[access.kernel].nodes[at(access.node)].index = (*elements)[i];
     }
-    for (size_t i = 0; i < elements.size(); ++i) {
-      const Access& access = accesses_[buffer][i];
-      program_.kernels[access.kernel].nodes[at(access.node)].index = std::move(elements[i]);
-    }
-    program_.buffers[buffer].layout = layout;
+    program_.buffers[free.buffer].layout = free.choices[choice].layout;
+    free.now = choice;
     return true;
   }
 
-  // Of the kernels that see the buffer, one after the other in `costs`.
-  double cost(size_t buffer, std::vector<std::pair<size_t, double>>& costs) {
-    costs.clear();
-    double total = 0;
-    for (const Access& access : accesses_[buffer]) {
-      if (!costs.empty() && costs.back().first == access.kernel) continue;
-      costs.emplace_back(access.kernel, kernel_costs_.of(program_.kernels[access.kernel]));
-      total += costs.back().second;
-    }
-    return total;
+  // As things stand. The layouts of the free buffers say all that changes of a kernel.
+  double cost(size_t kernel) {
+    std::string layouts;
+    for (size_t free : free_of_[kernel]) layouts.push_back(static_cast<char>(free_[free].now));
+    const auto [found, inserted] = known_[kernel].try_emplace(std::move(layouts), 0);
+    if (inserted) found->second = kernel_costs_.of(program_.kernels[kernel]);
+    return found->second;
   }
 
-  void choose(size_t buffer) {
-    const Layout old = program_.buffers[buffer].layout;
-    Layout best = old;
-    std::vector<std::pair<size_t, double>> costs, best_costs;
+  void choose(Free& free) {
+    const size_t old = free.now;
+    size_t best = old;
+    std::vector<double> costs(free.kernels.size()), best_costs;
     double least = 0;
-    for (size_t i = 0; i < accesses_[buffer].size(); ++i)
-      if (i == 0 || accesses_[buffer][i].kernel != accesses_[buffer][i - 1].kernel)
-        least += costs_[accesses_[buffer][i].kernel];
-    std::vector<Layout> layouts = other_layouts(program_.buffers[buffer].shape);
-    layouts.push_back({});
-    for (const Layout& layout : layouts) {
-      if (layout == old || !apply(buffer, layout)) continue;
-      const double now = cost(buffer, costs);
-      if (now < least) least = now, best = layout, best_costs = costs;
+    for (size_t kernel : free.kernels) least += costs_[kernel];
+    for (size_t choice = 0; choice < free.choices.size(); ++choice) {
+      if (choice == old || !apply(free, choice)) continue;
+      double now = 0;
+      for (size_t i = 0; i < costs.size(); ++i) now += costs[i] = cost(free.kernels[i]);
+      if (now < least) least = now, best = choice, best_costs = costs;
     }
-    apply(buffer, best);
-    for (const auto& [kernel, now] : best_costs) costs_[kernel] = now;
+    apply(free, best);
+    for (size_t i = 0; i < best_costs.size(); ++i) costs_[free.kernels[i]] = best_costs[i];
   }
 
   KernelProgram& program_;
   KernelCosts& kernel_costs_;
-  std::vector<std::vector<Access>> accesses_;  // by buffer, kernels ascending
-  std::vector<size_t> free_;                   // buffers whose layout is ours
-  std::vector<double> costs_;                  // by kernel, as things stand
+  std::vector<Free> free_;
+  std::vector<std::vector<size_t>> free_of_;                    // by kernel
+  std::vector<std::unordered_map<std::string, double>> known_;  // by kernel, and the choices of its free buffers
+  std::vector<double> costs_;                                   // by kernel, as things stand
 };
 
 }  // namespace

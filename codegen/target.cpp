@@ -18,18 +18,32 @@ struct Processor {
   const llvm::Target* target = nullptr;
 };
 
-// The multiples of a loop's index that addresses need are counted where the loop is emitted (emit_memory.cpp). LLVM's
-// own search for them takes half of the time of code generation and finds no better ones.
-void leave_addresses_alone() {
-  const auto option = llvm::cl::getRegisteredOptions().find("disable-lsr");
-  ENSURE(option != llvm::cl::getRegisteredOptions().end(), "LLVM does not know -disable-lsr");
-  option->second->addOccurrence(0, "disable-lsr", "true");
+// Sets one of LLVM's own options; gives whether there is one of that name.
+bool set_option(const char* name, const char* value) {
+  const auto option = llvm::cl::getRegisteredOptions().find(name);
+  if (option == llvm::cl::getRegisteredOptions().end()) return false;
+  option->second->addOccurrence(0, name, value);
+  return true;
+}
+
+// Left out is what takes time and changes nothing in the code of our kernels.
+void leave_out_passes() {
+  // The multiples of a loop's index that addresses need are counted where the loop is emitted (emit_memory.cpp). LLVM's
+  // own search for them takes half of the time of code generation and finds no better ones.
+  ENSURE(set_option("disable-lsr", "true"), "LLVM does not know -disable-lsr");
+  // Nothing is dead, no block is worth copying into its predecessors, and there are no chains of comparisons and no
+  // calls of the C library.
+  for (const char* name : {"disable-machine-dce", "disable-tail-duplicate", "disable-early-taildup",
+                           "disable-mergeicmps", "disable-partial-libcall-inlining"})
+    ENSURE(set_option(name, "true"), std::string("LLVM does not know -") + name);
+  // Of x86: loads and moves of 8 and 16 bits, of which there are few.
+  set_option("fixup-byte-word-insts", "false");
 }
 
 ir::Result<Processor> find_processor(const Options& options) {
   // Once, because functions are compiled side by side: a target that another thread is just registering is not found.
   static const bool is_there = [] {
-    leave_addresses_alone();
+    leave_out_passes();
     return !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();
   }();
   if (!is_there) return ir::Error{"this LLVM has no code generator for the host"};

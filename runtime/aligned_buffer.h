@@ -24,7 +24,8 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(std::byte* bytes) const { std::free(bytes); }
+    void* block;  // that the bytes are in
+    void operator()(std::byte*) const { std::free(block); }
   };
   std::unique_ptr<std::byte, Free> bytes_;
   int64_t size_ = 0;
