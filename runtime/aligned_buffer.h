@@ -24,8 +24,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void* block;  // that the bytes are in
-    void operator()(std::byte*) const { std::free(block); }
+    void operator()(std::byte* bytes) const { std::free(bytes); }
   };
   std::unique_ptr<std::byte, Free> bytes_;
   int64_t size_ = 0;
