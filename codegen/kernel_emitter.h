@@ -1,6 +1,6 @@
-// What emits one kernel (emit_kernel.h), in four files: emit_kernel.cpp has values, points and nodes, emit_memory.cpp
-// indices, loads and stores, emit_loops.cpp loops, emit_points.cpp what stands behind the sums of a tile. Internal to
-// codegen (LLVM types).
+// What emits one kernel (emit_kernel.h), in six files: emit_kernel.cpp has values, points and nodes, emit_memory.cpp
+// indices, loads and stores, emit_turned.cpp loads that are turned in registers, emit_loops.cpp parallel loops,
+// emit_sums.cpp sums, emit_points.cpp what stands behind the sums of a tile. Internal to codegen (LLVM types).
 #pragma once
 #include <algorithm>
 #include <map>
