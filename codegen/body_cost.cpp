@@ -152,9 +152,7 @@ void BodyCost::gather(const Block& block, double times, const Loop* loop) {
   const size_t number = levels_.size(), first_reached = reached_.size();
   levels_.push_back({times, false, {}, {}});
   bool innermost = loop != nullptr;
-  const bool is_sum = innermost && loop->kind == LoopKind::reduce && loop->extent >= kTurnedRounds;
-  reduce_ =
-      is_sum && std::none_of(block.begin(), block.end(), [](const Statement& s) { return s.is_loop; }) ? loop : nullptr;
+  reduce_ = loop != nullptr && has_turnable_rounds(*loop) ? loop : nullptr;
   for (const Statement& statement : block) {
     if (!statement.is_loop) {
       levels_[number].items.push_back(item_of(statement.id));

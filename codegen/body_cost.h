@@ -2,12 +2,13 @@
 // register of the processor, and the waiting of its loads and stores for the caches. codegen/cost.h searches the plans.
 // Tested through the schedules in tests/native/test_schedule.cpp.
 #pragma once
-#include <cstdint>
-#include <vector>
-
 #include <llvm/ADT/ArrayRef.h>
 #include <llvm/ADT/STLFunctionalExtras.h>
 #include <llvm/ADT/SmallVector.h>
+
+#include <cstdint>
+#include <vector>
+
 #include "codegen/kernel.h"
 #include "codegen/schedule.h"
 
@@ -99,7 +100,7 @@ class BodyCost {
   int64_t floats_;
   bool masked_loads_;
   bool turn_;
-  const Loop* reduce_ = nullptr;        // the sum whose body is being measured, where no loop is inside it
+  const Loop* reduce_ = nullptr;        // the sum whose body is being measured, where its rounds may be turned
   std::vector<Axes> varies_;            // by node
   std::vector<Axes> position_of_axis_;  // by axis of the kernel
   std::vector<Level> levels_;

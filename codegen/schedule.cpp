@@ -118,6 +118,11 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
   }
 }
 
+bool has_turnable_rounds(const Loop& loop) {
+  return loop.kind == LoopKind::reduce && loop.extent >= kTurnedRounds &&
+         std::none_of(loop.body.begin(), loop.body.end(), [](const Statement& statement) { return statement.is_loop; });
+}
+
 bool is_turned(const Kernel& kernel, const Node& node, int32_t axis, int32_t vector_axis) {
   if (node.kind != NodeKind::load || node.predicate != kNoNode || vector_axis < 0 || kernel.is_dynamic(node.index))
     return false;

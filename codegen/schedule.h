@@ -69,6 +69,8 @@ void cut_axes(Kernel& kernel);
 inline bool is_interleaved(int64_t stride, int64_t buffer_elements) {
   return stride >= 2 && stride <= 4 && buffer_elements % stride == 0;
 }
+// Whether a sum has four rounds, and no loop inside it.
+bool has_turnable_rounds(const Loop& loop);
 // Whether four rounds of a sum over `axis` load neighbours here, while vectors along `vector_axis` would be scattered.
 bool is_turned(const Kernel& kernel, const Node& node, int32_t axis, int32_t vector_axis);
 // Whether the condition is made of nothing but ranges of indices, so that it can be computed for any axis as a vector.

@@ -20,8 +20,7 @@ Status check_limits(const Func& func, const EvalLimits& limits) {
     if (op_info(value.op).has(kReduction) || value.op == Op::contract_fold) {
       const SumShape shape = sum_shape(func, value);
       const int64_t terms = shape.terms();
-      work = shape.outputs;
-      work = terms > limits.operations / work ? limits.operations + 1 : work * terms;
+      work = terms > limits.operations / shape.outputs ? limits.operations + 1 : shape.outputs * terms;
     }
     operations += work;
     bytes += value.type.bytes();
