@@ -1,6 +1,7 @@
 // The loops of `fold`, `contract_fold` and `scatter_add`: each element goes over the terms that may be its own, in the
 // order that ir/ops.def gives, and adds those that are.
 #include "codegen/element_rules.h"
+#include "ir/sum_order.h"
 
 namespace gradc::codegen {
 
@@ -74,12 +75,8 @@ NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices&
 NodeId contract_fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
   const ir::ContractFoldAttr& attr = std::get<ir::ContractFoldAttr>(value.attr);
   const ir::Subscripts parts = ir::parse_subscripts(attr.subscripts);
-  ir::Shape windows;
-  for (char letter : parts.result) {
-    const size_t operand = parts.lhs.find(letter) != std::string::npos ? 0 : 1;
-    const std::string& letters = operand == 0 ? parts.lhs : parts.rhs;
-    windows.push_back(builder.type(value.operands[operand]).shape[letters.find(letter)]);
-  }
+  const ir::Shape windows =
+      ir::extents_of(parts.result, parts, builder.type(value.operands[0]).shape, builder.type(value.operands[1]).shape);
   return fold_terms(builder, attr.fold, windows, value.type.dtype, index,
                     [&](const Indices& at, NodeId acc) { return contract_terms(builder, value, at, acc); });
 }

@@ -167,7 +167,7 @@ Value* KernelEmitter::load_lanes_where(const Node& node, const llvm::Constant* c
 
 Value* KernelEmitter::load(const Node& node) {
   llvm::Type* type = memory_type(builder_.getContext(), node.dtype);
-  const Value* condition = node.predicate == kNoNode || node.predicate == given_ ? nullptr : value(node.predicate);
+  const Value* condition = open_predicate(node) == kNoNode ? nullptr : value(node.predicate);
   if (const auto* known = llvm::dyn_cast_or_null<llvm::Constant>(condition)) {
     if (known->isNullValue()) return context_.scalar.constant(0, node.dtype);
     if (known->isAllOnesValue()) condition = nullptr;

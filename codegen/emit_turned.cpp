@@ -13,8 +13,8 @@ const KernelEmitter::Tile* KernelEmitter::transposing_tile(const Node& node) con
   const int64_t stride = vector_stride(node.index);
   if (width_ < 4 || (width_ & (width_ - 1)) != 0 || stride == 0 || stride == 1 || kernel_.is_dynamic(node.index))
     return nullptr;
-  const bool masked = node.predicate != kNoNode && node.predicate != given_;
-  if (masked && (varies_[at(node.predicate)] || !is_mask(kernel_, node.predicate))) return nullptr;
+  const NodeId predicate = open_predicate(node);
+  if (predicate != kNoNode && (varies_[at(predicate)] || !is_mask(kernel_, predicate))) return nullptr;
   for (const Tile& tile : tiles_)
     if (tile.count == lanes() && node.index.stride(tile.axis) * tile.step == 1) return &tile;
   return nullptr;
@@ -38,14 +38,14 @@ void KernelEmitter::load_transposed(const Node& node, NodeId id, const Tile& til
   for (point_ = 0; point_ < points_; ++point_) {
     if (coordinate(tile) != 0 || shared_point(id) != point_) continue;
     Value* first = element_pointer(node);
-    const bool masked = node.predicate != kNoNode && node.predicate != given_;
-    Value* mask = masked ? mask_along(node.predicate, tile) : nullptr;
+    const NodeId predicate = open_predicate(node);
+    Value* mask = predicate == kNoNode ? nullptr : mask_along(predicate, tile);
     Values rows;
     for (int64_t i = 0; i < width_; ++i) {
       Value* row = element_after(node, first, i * vector_stride(node.index));
-      rows.push_back(
-          masked ? builder_.CreateMaskedLoad(type, row, alignment(node), mask, llvm::Constant::getNullValue(type))
-                 : load_at(node, row, type));
+      rows.push_back(mask == nullptr ? load_at(node, row, type)
+                                     : builder_.CreateMaskedLoad(type, row, alignment(node), mask,
+                                                                 llvm::Constant::getNullValue(type)));
     }
     const Values columns = transposed(builder_, std::move(rows));
     for (size_t i = 0; i < columns.size(); ++i)

@@ -124,16 +124,17 @@ class KernelEmitter {
   // One by one, each at an address of its own.
   Value* load_scattered(const Node& node, llvm::Type* type);
   Value* pointer_to(const Node& node, Value* element);
+  // The load's predicate, unless that is known to hold.
+  NodeId open_predicate(const Node& node) const { return node.predicate == given_ ? kNoNode : node.predicate; }
   // A tile as long as a vector, along which the elements of the load are neighbours while along the vector they are
   // not.
   const Tile* transposing_tile(const Node& node) const;
   // A condition that is_mask (schedule.h), as a vector along the tile. Computed anew: it may vary with another tile
   // too, and what does so is emitted behind the loads that are turned.
   Value* mask_along(NodeId condition, const Tile& tile);
-  // Vectors along the tile, then turned: each round puts element i of one half of the vectors beside element i of the
-  // other half, and as many rounds as the width has bits exchange the two indices.
+  // Vectors along the tile, then turned (transpose.h).
   void load_transposed(const Node& node, NodeId id, const Tile& tile);
-  // For four rounds of the sum over `axis`, which begins with them.
+  // What the load gives in each of the four rounds that turned_rounds is about to emit.
   void load_turned(const Node& node, NodeId id);
   Value* element_after(const Node& node, Value* first, int64_t distance);
   Value* load_at(const Node& node, Value* pointer, llvm::Type* type);

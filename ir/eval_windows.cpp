@@ -48,12 +48,8 @@ void rule_contract_fold(const EvalCall& call) {
   const Subscripts parts = parse_subscripts(attr.subscripts);
   const size_t rank = call.value.type.rank();
   const Tensor &lhs = *call.operands[0], &rhs = *call.operands[1];
-  Shape terms, windows;
-  for (const ReducedAxis& axis : sum_shape(call.func, call.value).reduced) terms.push_back(axis.extent);
-  for (char letter : parts.result) {
-    const size_t i = parts.lhs.find(letter);
-    windows.push_back(i != std::string::npos ? lhs.type().shape[i] : rhs.type().shape[parts.rhs.find(letter)]);
-  }
+  const Shape windows = extents_of(parts.result, parts, lhs.type().shape, rhs.type().shape);
+  const Shape terms = extents_of(parts.reduced, parts, lhs.type().shape, rhs.type().shape);
   const std::vector<int64_t> to = offsets_first(window_strides(attr.fold.window(), call.value.type.shape), rank);
   const std::vector<int64_t> lhs_kept = offsets_first(letter_strides(parts.result, parts.lhs, lhs), rank);
   const std::vector<int64_t> rhs_kept = offsets_first(letter_strides(parts.result, parts.rhs, rhs), rank);

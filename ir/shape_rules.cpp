@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "ir/sum_order.h"
+
 namespace gradc::ir {
 
 namespace {
@@ -416,11 +418,7 @@ Result<Type> rule_contract(const Query& q) {
   const int64_t first_reduced = parts.reduced.empty() ? 0 : parts.reduced.front();
   if (Status block = check_block(attr.order, first_reduced); !block) return block.take_error();
   if (attr.order.block > 0 && parts.reduced.empty()) return error("a block of a sum of one term");
-  Type type{lhs.dtype, {}};
-  for (char letter : parts.result) {
-    const size_t i = parts.lhs.find(letter);
-    type.shape.push_back(i != std::string::npos ? lhs.shape[i] : rhs.shape[parts.rhs.find(letter)]);
-  }
+  const Type type{lhs.dtype, extents_of(parts.result, parts, lhs.shape, rhs.shape)};
   if (q.operands.size() == 3 && q.operands[2] != type) {
     return error("init must be {}, not {}", to_string(type), to_string(q.operands[2]));
   }

@@ -19,6 +19,15 @@ int64_t SumShape::terms() const {
   return count;
 }
 
+Shape extents_of(const std::string& letters, const Subscripts& parts, const Shape& lhs, const Shape& rhs) {
+  Shape extents;
+  for (char letter : letters) {
+    const size_t i = parts.lhs.find(letter);
+    extents.push_back(i != std::string::npos ? lhs[i] : rhs[parts.rhs.find(letter)]);
+  }
+  return extents;
+}
+
 SumShape sum_shape(const Func& func, const Value& sum) {
   SumShape shape;
   shape.outputs = sum.type.elements();
@@ -31,17 +40,10 @@ SumShape sum_shape(const Func& func, const Value& sum) {
   const ContractFoldAttr* folded = std::get_if<ContractFoldAttr>(&sum.attr);
   ENSURE(contract != nullptr || folded != nullptr, "sum_shape of an operation that is not a sum");
   const Subscripts parts = parse_subscripts(contract != nullptr ? contract->subscripts : folded->subscripts);
-  const Type& lhs = func[sum.operands[0]].type;
-  const Type& rhs = func[sum.operands[1]].type;
-  const auto extent = [&](char letter) {
-    const size_t i = parts.lhs.find(letter);
-    return i != std::string::npos ? lhs.shape[i] : rhs.shape[parts.rhs.find(letter)];
-  };
-  for (char letter : parts.reduced) shape.reduced.push_back({letter, extent(letter)});
-  if (folded != nullptr) {
-    shape.outputs = 1;
-    for (char letter : parts.result) shape.outputs *= extent(letter);
-  }
+  const Shape &lhs = func[sum.operands[0]].type.shape, &rhs = func[sum.operands[1]].type.shape;
+  const Shape extents = extents_of(parts.reduced, parts, lhs, rhs);
+  for (size_t i = 0; i < extents.size(); ++i) shape.reduced.push_back({parts.reduced[i], extents[i]});
+  if (folded != nullptr) shape.outputs = Type{sum.type.dtype, extents_of(parts.result, parts, lhs, rhs)}.elements();
   return shape;
 }
 

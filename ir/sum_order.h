@@ -37,6 +37,8 @@ struct SumShape {
   int64_t terms() const;
 };
 
+// The extents of axes of a contraction, by their letters.
+Shape extents_of(const std::string& letters, const Subscripts& parts, const Shape& lhs, const Shape& rhs);
 SumShape sum_shape(const Func& func, const Value& sum);
 SumOrder canonical_order(const Func& func, const Value& sum);
 // The order written on the value, else the canonical one.
