@@ -7,6 +7,7 @@
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
 
+#include "codegen/machine_schedule.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -44,6 +45,8 @@ ir::Result<Processor> find_processor(const Options& options) {
   // Once, because functions are compiled side by side: a target that another thread is just registering is not found.
   static const bool is_there = [] {
     leave_out_passes();
+    register_machine_scheduler();
+    ENSURE(set_option("misched", kMachineScheduler), "LLVM does not know -misched");
     return !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();
   }();
   if (!is_there) return ir::Error{"this LLVM has no code generator for the host"};
