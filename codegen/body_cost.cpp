@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "codegen/cache.h"
 #include "ir/attr.h"
@@ -16,11 +17,12 @@ constexpr double kMaskedElement = 3;
 constexpr double kPickedVector = 1.5;  // loaded and shuffled: each of the vectors that hold the elements between, too
 // Of the vectors of four rounds each: two loads of half a vector, two shuffles, and what waits for these.
 constexpr double kTurnedLoads = 2, kTurnedShuffles = 3.5;
-constexpr double kFunction = 20;   // exp, log, tanh, random numbers
-constexpr double kHalving = 8;     // the tree of 16 lanes
-constexpr double kLaneByLane = 3;  // of each lane, one after the other: to the stack, from it, and added
-constexpr double kLatency = 8;     // a term of a sum waits for the one before it while this many others could start
-constexpr double kRound = 0.5;     // counting a loop
+constexpr double kTurnedStores = 4;  // of a vector: two shuffles and two halves stored
+constexpr double kFunction = 20;     // exp, log, tanh, random numbers
+constexpr double kHalving = 8;       // the tree of 16 lanes
+constexpr double kLaneByLane = 3;    // of each lane, one after the other: to the stack, from it, and added
+constexpr double kLatency = 8;       // a term of a sum waits for the one before it while this many others could start
+constexpr double kRound = 0.5;       // counting a loop
 // Of one core; what waiting for a line takes the place of was measured on sums whose operands have awkward strides.
 const std::vector<CacheSizes> kCaches{{32 << 10, 8, 2, 12}, {512 << 10, 8, 4, 30}};
 
@@ -80,16 +82,18 @@ bool BodyCost::turns() const {
 }
 
 bool BodyCost::transposes(Axes row) const {
-  constexpr size_t kMostItems = 6;
-  size_t items = 0;
-  bool does = false;
+  bool does = false, room = true;
   for (const Level& level : levels_) {
-    for (const Item& item : level.items) {
-      if (item.cost > 0) ++items;
-      does = does || (item.neighbours & row) != 0;
-    }
+    room = room && has_room_to_turn(level);
+    for (const Item& item : level.items) does = does || (!item.is_store && (item.neighbours & row) != 0);
   }
-  return does && items <= kMostItems && width_ >= 4 && std::has_single_bit(static_cast<uint64_t>(width_));
+  return does && room && width_ >= 4 && std::has_single_bit(static_cast<uint64_t>(width_));
+}
+
+bool BodyCost::has_room_to_turn(const Level& level) {
+  constexpr std::ptrdiff_t kMostItems = 6;
+  return std::count_if(level.items.begin(), level.items.end(), [](const Item& item) { return item.cost > 0; }) <=
+         kMostItems;
 }
 
 BodyCost::Tiled BodyCost::tiled(Axes row, Axes column) const {
@@ -97,14 +101,19 @@ BodyCost::Tiled BodyCost::tiled(Axes row, Axes column) const {
   for (const Level& level : levels_) {
     TiledLevel& in_tiles = levels.emplace_back();
     in_tiles.times = level.times, in_tiles.chain = level.chain;
+    const bool room = has_room_to_turn(level);
     for (const Item& item : level.items) {
       const bool by_row = (item.varies & row) != 0, by_column = (item.varies & column) != 0;
       const auto part =
           by_row ? (by_column ? &Copies::points : &Copies::rows) : (by_column ? &Copies::columns : &Copies::once);
-      const bool neighbours = (item.neighbours & row) != 0;
-      (neighbours ? in_tiles.scattered : item.memory ? in_tiles.memory : in_tiles.work).*part += item.cost;
       in_tiles.work.*part += item.shuffles;
-      if (neighbours) in_tiles.transposed.*part += item.transposed;
+      if ((item.neighbours & row) == 0) {
+        (item.memory ? in_tiles.memory : in_tiles.work).*part += item.cost;
+      } else {
+        (item.is_store ? in_tiles.stores : in_tiles.scattered).*part += item.cost;
+        (item.is_store ? in_tiles.turned : in_tiles.transposed).*part +=
+            item.is_store && !room ? item.cost : item.transposed;
+      }
     }
   }
   return levels;
@@ -114,8 +123,10 @@ double BodyCost::cost(const Tiled& levels, double rows, double columns) const {
   double total = 0;
   for (const TiledLevel& level : levels) {
     const Copies& loads = rows == static_cast<double>(width_) ? level.transposed : level.scattered;
+    const Copies& stores = std::fmod(rows, kTurned) == 0 ? level.turned : level.stores;
     const double work = level.work.in_tile(rows, columns);
-    const double memory = level.memory.in_tile(rows, columns) + loads.in_tile(rows, columns);
+    const double memory =
+        level.memory.in_tile(rows, columns) + loads.in_tile(rows, columns) + stores.in_tile(rows, columns);
     double time = std::max(work, memory) + 0.2 * std::min(work, memory);
     if (level.chain) time = std::max(time, kLatency) + kRound;
     total += level.times * time;
@@ -258,14 +269,20 @@ BodyCost::Item BodyCost::item_of(NodeId id) {
     picked_.push_back(id);
     return {(loaded ? 1 : kPickedVector * static_cast<double>(stride)) * registers, true, varies};
   }
-  if (turn_ && reduce_ != nullptr && width_ % kTurnedRounds == 0 && is_turned(kernel_, node, reduce_->axis, axis_))
-    return {kTurnedLoads * registers, true, varies, 0, 0, kTurnedShuffles * registers, kTurnedRounds * registers};
+  if (turn_ && reduce_ != nullptr && width_ % kTurned == 0 && is_turned(kernel_, node, reduce_->axis, axis_))
+    return {kTurnedLoads * registers, true, varies, 0, 0, kTurnedShuffles * registers, kTurned * registers};
   Item item{stride == 1 ? registers : kScatteredElement * static_cast<double>(width_), true, varies};
   const bool masked = node.predicate != kNoNode;
-  if (stride == 1 || node.kind == NodeKind::store || (masked && !(masked_loads_ && is_mask(kernel_, node.predicate))))
+  item.is_store = node.kind == NodeKind::store;
+  if (stride == 1 || (item.is_store && width_ % kTurned != 0) ||
+      (masked && !(masked_loads_ && is_mask(kernel_, node.predicate))))
     return item;
   for (const Affine::Term& term : node.index.terms)
     if (term.stride == 1) item.neighbours |= position_of_axis_[at(term.axis)];
+  if (item.is_store) {
+    item.transposed = kTurnedStores * registers;
+    return item;
+  }
   item.transposed = registers * ((masked ? 3 : 1) + static_cast<double>(std::bit_width(static_cast<uint64_t>(width_))));
   return item;
 }

@@ -56,6 +56,7 @@ class BodyCost {
     bool chain = false;
     Copies work, memory;
     Copies scattered, transposed;  // loads that a tile as long as a vector transposes in registers
+    Copies stores, turned;         // scattered ones, which a tile of fours turns in registers
   };
   using Tiled = llvm::SmallVector<TiledLevel, 8>;
   Tiled tiled(Axes row, Axes column) const;
@@ -69,10 +70,12 @@ class BodyCost {
     double cost = 0;
     bool memory = false;
     Axes varies = 0;
-    Axes neighbours = 0;    // loops along which a load whose elements are scattered in a vector has stride 1
-    double transposed = 0;  // its cost where a tile as long as a vector runs along such a loop
-    double shuffles = 0;    // beside the loads
-    double held = 0;        // registers with what later rounds of the sum will take
+    Axes neighbours = 0;  // loops along which what is scattered in a vector has stride 1
+    double transposed =
+        0;                // its cost where a tile along such a loop turns it: as long as a vector, of a store of fours
+    double shuffles = 0;  // beside the loads
+    double held = 0;      // registers with what later rounds of the sum will take
+    bool is_store = false;
   };
   struct Level {
     double times = 1;
@@ -86,6 +89,8 @@ class BodyCost {
     Axes sums;  // around it, by position in sums_
   };
 
+  // Whether what a tile turns and what is computed of it fits into the registers, more or less.
+  static bool has_room_to_turn(const Level& level);
   double registers_of(int64_t width) const { return static_cast<double>((width + floats_ - 1) / floats_); }
   Axes axis_bit() const;
   Axes axes_of(const Affine& index) const;

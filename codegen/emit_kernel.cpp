@@ -52,7 +52,11 @@ Affine KernelEmitter::at_point(Affine index) const {
 void KernelEmitter::emit(const Node& node, NodeId id) {
   base_ = nullptr;
   if (node.kind == NodeKind::store) {
-    at_own_points(id, [&] { store(node); });
+    if (const Tile* tile = turning_tile(node); tile != nullptr) {
+      store_turned(node, id, *tile);
+    } else {
+      at_own_points(id, [&] { store(node); });
+    }
   } else if (const auto turned = turned_.find(id); turned != turned_.end()) {
     values_[at(id)] = turned->second[turned_round_];
   } else if (const Tile* tile = transposing_tile(node); tile != nullptr) {
@@ -165,9 +169,15 @@ void KernelEmitter::emit(const std::vector<NodeId>& nodes) {
   const auto in_first = [&](const Tile& tile, NodeId id) {
     return !tile.varies[at(id)] || transposing_tile(kernel_.nodes[at(id)]) != nullptr;
   };
+  // What is turned along a tile is needed at all its points at once.
+  const auto is_turned = [&](const Tile& tile) {
+    return std::any_of(nodes.begin(), nodes.end(),
+                       [&](NodeId id) { return turning_tile(kernel_.nodes[at(id)]) == &tile; });
+  };
   const Tile* best = nullptr;
   size_t least = 0;
   for (const Tile& tile : tiles_) {
+    if (is_turned(tile)) continue;
     size_t live = 0;
     for (NodeId id : nodes)
       if (in_first(tile, id)) at_own_points(id, [&] { ++live; });

@@ -1,6 +1,7 @@
 // What stands behind the sums of a tile, an update of parameters for example, is the same code for every point. Where
 // it is long, it becomes a loop over the points: the sums wait on the stack meanwhile. That costs little, because the
 // sums before it took far longer, and the code generator, whose time goes with the length of its input, is done sooner.
+// The points along one of the tiles stay side by side where that is of use.
 #include "codegen/kernel_emitter.h"
 
 namespace gradc::codegen {
@@ -16,9 +17,22 @@ bool KernelEmitter::is_long_for_all_points(const std::vector<NodeId>& nodes) con
     if (transposing_tile(node) != nullptr) return false;
     const bool memory = node.kind == NodeKind::load || node.kind == NodeKind::store;
     const bool scattered = memory && width_ > 1 && vector_stride(node.index) > 1;
-    length += scattered ? 3 * static_cast<size_t>(width_) : node.kind == NodeKind::constant ? 0 : 1;
+    const size_t each = scattered ? (turning_tile(node) != nullptr ? 1 : 3) * static_cast<size_t>(width_) : 1;
+    length += node.kind == NodeKind::constant ? 0 : each;
   }
   return length * points_ > kMostCopies;
+}
+
+const KernelEmitter::Tile* KernelEmitter::tile_side_by_side(const std::vector<NodeId>& nodes) const {
+  const Tile* pair = nullptr;
+  for (NodeId id : nodes) {
+    const Node& node = kernel_.nodes[at(id)];
+    if (const Tile* tile = turning_tile(node); tile != nullptr) return tile;
+    if (node.kind != NodeKind::apply || !ir::op_info(node.op).has(ir::kFunction)) continue;
+    for (const Tile& tile : tiles_)
+      if (tile.count == 2 && tile.varies[at(id)]) pair = &tile;
+  }
+  return pair;
 }
 
 void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
@@ -49,36 +63,55 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
   llvm::BasicBlock* after = llvm::BasicBlock::Create(builder_.getContext(), "points.done", function);
   builder_.CreateBr(head);
   builder_.SetInsertPoint(head);
-  llvm::PHINode* point = builder_.CreatePHI(builder_.getInt64Ty(), 2, "point");
-  point->addIncoming(builder_.getInt64(0), before);
+  llvm::PHINode* round = builder_.CreatePHI(builder_.getInt64Ty(), 2, "point");
+  round->addIncoming(builder_.getInt64(0), before);
 
-  const std::vector<Tile> tiles = std::exchange(tiles_, {});
-  const size_t points = std::exchange(points_, 1);
-  Values first_of;  // of each tile's axis
-  for (const Tile& tile : tiles) {
+  const Tile* together = tile_side_by_side(nodes);
+  Tile open = together == nullptr ? Tile{} : *together;
+  const size_t rounds = points_ / open.count, distance = std::exchange(open.stride, 1);
+  // The points of a round are `distance` apart.
+  Value* point = round;
+  if (distance > 1) {
+    Value* inner = builder_.CreateURem(round, builder_.getInt64(distance));
+    point =
+        builder_.CreateAdd(builder_.CreateMul(builder_.CreateSub(round, inner), builder_.getInt64(open.count)), inner);
+  } else if (open.count > 1) {
+    point = builder_.CreateMul(round, builder_.getInt64(open.count));
+  }
+  std::vector<std::pair<int32_t, Value*>> firsts;  // of the axes of the other tiles
+  for (const Tile& tile : tiles_) {
+    if (&tile == together) continue;
     Value* place = builder_.CreateUDiv(point, builder_.getInt64(tile.stride));
     place = builder_.CreateURem(place, builder_.getInt64(tile.count));
     Value*& axis = axes_[at(tile.axis)];
-    first_of.push_back(axis);
+    firsts.emplace_back(tile.axis, axis);
     axis = builder_.CreateAdd(axis, builder_.CreateMul(place, builder_.getInt64(static_cast<uint64_t>(tile.step))));
   }
   for (const auto& [id, values] : outer) values_[at(id)] = {values[0]};
   for (const auto& [id, place] : kept) {
     llvm::Type* type = values_[at(id)][0]->getType();
-    values_[at(id)] = {builder_.CreateLoad(type, builder_.CreateGEP(type, place, point))};
+    Values values;
+    for (size_t i = 0; i < open.count; ++i) {
+      Value* index = builder_.CreateAdd(point, builder_.getInt64(i * distance));
+      values.push_back(builder_.CreateLoad(type, builder_.CreateGEP(type, place, index)));
+    }
+    values_[at(id)] = std::move(values);
   }
+  const size_t points = std::exchange(points_, open.count);
+  const std::vector<Tile> tiles = std::exchange(tiles_, {});
+  if (together != nullptr) tiles_.push_back(std::move(open));
   // The axes are no multiples of what a loop around counts.
   open_.push_back({-1, 0, false, nullptr, nullptr, nullptr, {}});
   emit(nodes);
   open_.pop_back();
 
-  for (size_t i = 0; i < tiles.size(); ++i) axes_[at(tiles[i].axis)] = first_of[i];
+  for (const auto& [axis, first] : firsts) axes_[at(axis)] = first;
   tiles_ = tiles;
   points_ = points;
   for (auto& [id, values] : outer) values_[at(id)] = std::move(values);
-  Value* next = builder_.CreateAdd(point, builder_.getInt64(1));
-  point->addIncoming(next, builder_.GetInsertBlock());
-  builder_.CreateCondBr(builder_.CreateICmpULT(next, builder_.getInt64(points)), head, after);
+  Value* next = builder_.CreateAdd(round, builder_.getInt64(1));
+  round->addIncoming(next, builder_.GetInsertBlock());
+  builder_.CreateCondBr(builder_.CreateICmpULT(next, builder_.getInt64(rounds)), head, after);
   builder_.SetInsertPoint(after);
 }
 

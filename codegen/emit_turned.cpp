@@ -1,5 +1,5 @@
-// Loads of elements that are scattered along the vector and neighbours along something else: these are loaded as
-// vectors and turned in registers.
+// Loads and stores of elements that are scattered along the vector and neighbours along something else: these are
+// loaded or stored as vectors and turned in registers.
 #include "codegen/kernel_emitter.h"
 #include "codegen/transpose.h"
 
@@ -56,9 +56,34 @@ void KernelEmitter::load_transposed(const Node& node, NodeId id, const Tile& til
   values_[at(id)] = std::move(values);
 }
 
+const KernelEmitter::Tile* KernelEmitter::turning_tile(const Node& node) const {
+  if (node.kind != NodeKind::store || context_.registers != nullptr) return nullptr;
+  const int64_t stride = vector_stride(node.index);
+  if (width_ % kTurned != 0 || stride == 0 || stride == 1 || kernel_.is_dynamic(node.index)) return nullptr;
+  for (const Tile& tile : tiles_)
+    if (tile.count % kTurned == 0 && node.index.stride(tile.axis) * tile.step == 1) return &tile;
+  return nullptr;
+}
+
+void KernelEmitter::store_turned(const Node& node, NodeId id, const Tile& tile) {
+  for (point_ = 0; point_ < points_; ++point_) {
+    if (coordinate(tile) % kTurned != 0 || shared_point(id) != point_ || !in_slice()) continue;
+    Value* first = element_pointer(node);
+    const size_t start = point_;
+    Values vectors;
+    for (; vectors.size() < kTurned; point_ += tile.stride)
+      vectors.push_back(to_memory(builder_, node.dtype, wide(node.operands[0])));
+    point_ = start;
+    const Values groups = groups_of_four(builder_, vectors);
+    for (size_t k = 0; k < groups.size(); ++k)
+      store_at(node, element_after(node, first, static_cast<int64_t>(k) * vector_stride(node.index)), groups[k]);
+  }
+  point_ = 0;
+}
+
 void KernelEmitter::load_turned(const Node& node, NodeId id) {
-  llvm::Type* four = llvm::FixedVectorType::get(memory_type(builder_.getContext(), node.dtype), kTurnedRounds);
-  std::vector<Values> rounds(kTurnedRounds, Values(points_));
+  llvm::Type* four = llvm::FixedVectorType::get(memory_type(builder_.getContext(), node.dtype), kTurned);
+  std::vector<Values> rounds(kTurned, Values(points_));
   base_ = nullptr;
   for (point_ = 0; point_ < points_; ++point_) {
     const size_t shared = shared_point(id);

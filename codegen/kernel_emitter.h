@@ -136,6 +136,10 @@ class KernelEmitter {
   void load_transposed(const Node& node, NodeId id, const Tile& tile);
   // What the load gives in each of the four rounds that turned_rounds is about to emit.
   void load_turned(const Node& node, NodeId id);
+  // A tile of fours along which the elements of the store are neighbours while along the vector they are not.
+  const Tile* turning_tile(const Node& node) const;
+  // Four vectors along the tile at a time, turned: four neighbours for each element of a vector.
+  void store_turned(const Node& node, NodeId id, const Tile& tile);
   Value* element_after(const Node& node, Value* first, int64_t distance);
   Value* load_at(const Node& node, Value* pointer, llvm::Type* type);
   // Memory is touched only where the predicate holds: neighbours by a masked load, others one by one, reading the first
@@ -161,6 +165,9 @@ class KernelEmitter {
   void emit_node(NodeId id);
   // Whether a copy of the nodes for every point of the open tiles would be more code than what their sums take.
   bool is_long_for_all_points(const std::vector<NodeId>& nodes) const;
+  // A tile whose points the nodes are better computed side by side for: along it they turn what they store, or it gives
+  // their functions pairs.
+  const Tile* tile_side_by_side(const std::vector<NodeId>& nodes) const;
   // The nodes in a loop over the points, which finds what was computed before in memory of its own.
   void emit_point_by_point(const std::vector<NodeId>& nodes);
   // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update

@@ -209,7 +209,7 @@ class Verifier {
     const int32_t tile = loop.schedule.tile;
     require(tile >= 1 && (tile == 1 || loop.kind == LoopKind::parallel), "tile {} over {}", tile, axis.name);
     const int32_t turn = loop.schedule.turn;
-    require(turn == 1 || (turn == kTurnedRounds && has_turnable_rounds(loop)), "turn {} over {}", turn, axis.name);
+    require(turn == 1 || (turn == kTurned && has_turnable_rounds(loop)), "turn {} over {}", turn, axis.name);
     require(tile <= kMostPoints / points_, "the tiles around {} have more than {} points", axis.name, kMostPoints);
     for (NodeId init : loop.inits) require(defined(init), "a loop over {} starts with what is not defined", axis.name);
     if (!error_.empty()) return;

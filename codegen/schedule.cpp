@@ -119,7 +119,7 @@ void put_nests(Kernel& kernel, std::vector<Nest> nests) {
 }
 
 bool has_turnable_rounds(const Loop& loop) {
-  return loop.kind == LoopKind::reduce && loop.extent >= kTurnedRounds &&
+  return loop.kind == LoopKind::reduce && loop.extent >= kTurned &&
          std::none_of(loop.body.begin(), loop.body.end(), [](const Statement& statement) { return statement.is_loop; });
 }
 

@@ -21,7 +21,7 @@
 
 namespace gradc::codegen {
 
-inline constexpr int32_t kTurnedRounds = 4;  // Schedule::turn
+inline constexpr int32_t kTurned = 4;  // neighbours in memory that are turned in registers at a time
 
 // What the choices depend on.
 struct ScheduleLimits {

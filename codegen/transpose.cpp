@@ -84,6 +84,18 @@ Values columns_of_four(llvm::IRBuilderBase& builder, int width, const std::funct
   return turned(builder, std::move(vectors), {width, kSquare, 1});
 }
 
+Values groups_of_four(llvm::IRBuilderBase& builder, const Values& vectors) {
+  const int width = static_cast<int>(llvm::cast<llvm::FixedVectorType>(vectors[0]->getType())->getNumElements());
+  const Values squares = turned(builder, vectors, {width, kSquare, 1});
+  Values groups;
+  for (int k = 0; k < width; ++k) {
+    llvm::SmallVector<int, kSquare> own(kSquare);
+    std::iota(own.begin(), own.end(), k - k % kSquare);
+    groups.push_back(builder.CreateShuffleVector(squares[static_cast<size_t>(k % kSquare)], own));
+  }
+  return groups;
+}
+
 llvm::Value* picked(llvm::IRBuilderBase& builder, int width, int stride, int offset,
                     const std::function<llvm::Value*(int64_t)>& four) {
   if (stride == kSquare)

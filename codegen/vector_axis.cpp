@@ -34,7 +34,7 @@ void choose_vector_axis(Kernel& kernel, Nest& nest, const ScheduleLimits& limits
           const bool turns = std::any_of(loop.body.begin(), loop.body.end(), [&](const Statement& statement) {
             return !statement.is_loop && is_turned(kernel, kernel.nodes[at(statement.id)], loop.axis, axis);
           });
-          if (turns && has_turnable_rounds(loop)) loop.schedule.turn = kTurnedRounds;
+          if (turns && has_turnable_rounds(loop)) loop.schedule.turn = kTurned;
         });
   }
   // Innermost the rows of a tile, around them its columns: a strip of columns stays near while all rows pass by.

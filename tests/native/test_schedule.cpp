@@ -129,14 +129,14 @@ TEST_CASE("schedule: a product keeps a tile of results in registers, and what a 
 
 TEST_CASE("schedule: the weights or the rows of a layer are packed for its vectors, turned in registers on the way") {
   const std::string text =
-      kernels(R"(func @f(%x: f32[64,40] data, %w: f32[96,40] parameter, %b: f32[96] parameter) -> (y: f32[64,96]) {
-  %0 = broadcast %b {axes = [1]} : f32[64,96]
-  %1 = contract %x, %w, %0 {"bi,oi->bo", order = seq} : f32[64,96]
+      kernels(R"(func @f(%x: f32[512,40] data, %w: f32[96,40] parameter, %b: f32[96] parameter) -> (y: f32[512,96]) {
+  %0 = broadcast %b {axes = [1]} : f32[512,96]
+  %1 = contract %x, %w, %0 {"bi,oi->bo", order = seq} : f32[512,96]
   return %1
 }
 )",
               8, true);
-  // Both vector axes would read scattered elements; the copy reads along the rows of the source.
+  // Both vector axes would read scattered elements; the smaller operand is copied, along the rows of the source.
   CHECK(contains(text, ": f32[96,40], axis 0 innermost\n"));
   CHECK(contains(text, "vector 8 {\n      parallel i1 in 40, tile 8 {"));
   // The kernel that does not copy reads neighbours.
@@ -188,6 +188,37 @@ TEST_CASE("schedule: for few rows the weights are turned inside the sum instead 
   }
   // Rounds and outputs that are left over.
   for (const auto& [rows, outputs, terms] : {std::tuple{2, 128, 128}, {3, 133, 67}, {2, 140, 5}, {4, 129, 18}})
+    check_compiled(func_of(text(rows, outputs, terms)), 1, false);
+}
+
+TEST_CASE("schedule: results that lie the other way round are turned in registers, four rows at a time") {
+  const auto text = [](int rows, int outputs, int terms) {
+    return fmt::format(
+        R"(func @f(%x: f32[{0},{2}] data, %w: f32[{2},{1}] parameter) -> (y: f32[{1},{0}]) {{
+  %1 = constant {{0}} : f32[{1},{0}]
+  %2 = contract %x, %w, %1 {{"bi,io->ob", order = seq}} : f32[{1},{0}]
+  %3 = tanh %2 : f32[{1},{0}]
+  return %3
+}}
+)",
+        rows, outputs, terms);
+  };
+  codegen::Options options;
+  options.vector_width = 8;
+  options.cpu = "x86-64-v3";
+  if (codegen::target_info(options)) {
+    ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text(1000, 16, 5))), {}, options);
+    REQUIRE(program.ok());
+    INFO(codegen::print(*program));
+    CHECK(contains(codegen::print(*program), "tile 4 {"));
+    const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, options);
+    REQUIRE(emitted.ok());
+    CHECK(contains(*emitted, "store <4 x float>"));
+    CHECK_FALSE(contains(*emitted, "extractelement <8 x float>"));
+  }
+  // Rows and outputs that are left over.
+  for (const auto& [rows, outputs, terms] :
+       {std::tuple{1000, 16, 5}, {999, 16, 5}, {66, 37, 3}, {7, 16, 40}, {259, 8, 2}})
     check_compiled(func_of(text(rows, outputs, terms)), 1, false);
 }
 

@@ -41,3 +41,23 @@ TEST_CASE("transpose: element i of vector k becomes element k of vector i") {
     }
   }
 }
+
+TEST_CASE("transpose: elements k of four vectors become neighbours") {
+  llvm::LLVMContext context;
+  llvm::IRBuilder<> builder(context);
+  for (const uint32_t width : {4, 8, 16}) {
+    std::vector<llvm::Value*> vectors;
+    for (uint32_t k = 0; k < 4; ++k) {
+      std::vector<uint32_t> elements;
+      for (uint32_t i = 0; i < width; ++i) elements.push_back(100 * k + i);
+      vectors.push_back(llvm::ConstantDataVector::get(context, elements));
+    }
+    const std::vector<llvm::Value*> groups = codegen::groups_of_four(builder, vectors);
+    REQUIRE(groups.size() == width);
+    for (uint32_t i = 0; i < width; ++i) {
+      const auto* group = llvm::cast<llvm::ConstantDataVector>(groups[i]);
+      REQUIRE(group->getNumElements() == 4);
+      for (uint32_t k = 0; k < 4; ++k) CHECK(group->getElementAsInteger(k) == 100 * k + i);
+    }
+  }
+}
