@@ -127,7 +127,7 @@ ir::Result<ShareCode> compile_share(const KernelProgram& program, const std::vec
   if (ir::Status status = start(compilation, program, groups, options, share); !status) return status.take_error();
   result.emit = clock.lap();
   optimize(*compilation.module, *compilation.machine, program, options);
-  if (kSanitizeThreads) sanitize_threads(*compilation.module, *compilation.machine);
+  if (kSanitizeThreads) sanitize_threads(*compilation.module);
   result.optimize = clock.lap();
   ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::ObjectFile);
   if (!code) return code.take_error();
