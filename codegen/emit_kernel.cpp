@@ -141,12 +141,13 @@ Values KernelEmitter::together(const std::vector<NodeId>& ids, int least) {
 }
 
 void KernelEmitter::emit(const Block& block) {
-  bool fetched = false, behind_loop = false;
+  bool fetched = false;
+  const Loop* before = nullptr;
   for (size_t i = 0; i < block.size(); ++i) {
     if (!block[i].is_loop) {
       std::vector<NodeId> nodes;
       for (; i < block.size() && !block[i].is_loop; ++i) nodes.push_back(block[i].id);
-      if (behind_loop && i == block.size() && is_long_for_all_points(nodes)) {
+      if (before != nullptr && i == block.size() && is_long_for_all_points(nodes, *before)) {
         emit_point_by_point(nodes);
       } else {
         emit(nodes);
@@ -154,10 +155,10 @@ void KernelEmitter::emit(const Block& block) {
       --i;
       continue;
     }
-    behind_loop = true;
-    const bool is_sum = kernel_.loops[at(block[i].id)].kind == LoopKind::reduce;
+    before = &kernel_.loops[at(block[i].id)];
+    const bool is_sum = before->kind == LoopKind::reduce;
     if (is_sum && points_ > 1 && !std::exchange(fetched, true)) fetch_ahead(block, i + 1);
-    emit(kernel_.loops[at(block[i].id)]);
+    emit(*before);
   }
 }
 

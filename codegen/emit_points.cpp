@@ -7,8 +7,26 @@ namespace gradc::codegen {
 
 using llvm::Value;
 
-bool KernelEmitter::is_long_for_all_points(const std::vector<NodeId>& nodes) const {
+namespace {
+
+// How often the innermost body of the loop runs.
+int64_t rounds_of(const Kernel& kernel, const Loop& loop) {
+  int64_t inside = 1;
+  for (const Statement& statement : loop.body)
+    if (statement.is_loop)
+      inside = std::max(inside, rounds_of(kernel, kernel.loops[static_cast<size_t>(statement.id)]));
+  return loop.extent * inside;
+}
+
+}  // namespace
+
+bool KernelEmitter::is_long_for_all_points(const std::vector<NodeId>& nodes, const Loop& before) const {
   constexpr size_t kLeastPoints = 4, kMostCopies = 96;
+  // What a function of ir/math.h is made of. In the loop it is not computed for two vectors at a time, which only goes
+  // unnoticed behind a sum that takes longer.
+  constexpr size_t kFunction = 20;
+  constexpr int64_t kLongSum = 128;
+  const size_t function_length = rounds_of(kernel_, before) >= kLongSum ? kFunction : 1;
   if (points_ < kLeastPoints || context_.registers != nullptr) return false;
   size_t length = 0;
   for (NodeId id : nodes) {
@@ -16,7 +34,11 @@ bool KernelEmitter::is_long_for_all_points(const std::vector<NodeId>& nodes) con
     if (transposing_tile(node) != nullptr) return false;
     const bool memory = node.kind == NodeKind::load || node.kind == NodeKind::store;
     const bool scattered = memory && width_ > 1 && vector_stride(node.index) > 1;
-    length += scattered ? 3 * static_cast<size_t>(width_) : node.kind == NodeKind::constant ? 0 : 1;
+    const bool function = node.kind == NodeKind::apply && ir::op_info(node.op).has(ir::kFunction);
+    length += scattered                         ? 3 * static_cast<size_t>(width_)
+              : function                        ? function_length
+              : node.kind == NodeKind::constant ? 0
+                                                : 1;
   }
   return length * points_ > kMostCopies;
 }

@@ -159,8 +159,9 @@ class KernelEmitter {
   // and stays in registers, so the tile is cut along which that is the least.
   void emit(const std::vector<NodeId>& nodes);
   void emit_node(NodeId id);
-  // Whether a copy of the nodes for every point of the open tiles would be more code than what their sums take.
-  bool is_long_for_all_points(const std::vector<NodeId>& nodes) const;
+  // Whether a copy of the nodes for every point of the open tiles would be more code than what their sums, the loop
+  // before them, take.
+  bool is_long_for_all_points(const std::vector<NodeId>& nodes, const Loop& before) const;
   // The nodes in a loop over the points, which finds what was computed before in memory of its own.
   void emit_point_by_point(const std::vector<NodeId>& nodes);
   // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update
