@@ -7,9 +7,9 @@ namespace gradc::codegen {
 
 namespace {
 
-constexpr size_t kMostShares = 10;
-constexpr int64_t kShareWeight = 500;  // below, what each module costs by itself outweighs the rest
-constexpr int64_t kCallWeight = 8;     // a call of a kernel, in the loop over steps
+constexpr size_t kMostShares = 8;
+constexpr int64_t kShareWeight = 1000;  // below, what each module costs by itself outweighs the rest
+constexpr int64_t kCallWeight = 8;      // a call of a kernel, in the loop over steps
 constexpr int64_t kFunctionWeight = 20, kRandomWeight = 40;
 
 int64_t weight_of(const Node& node) {
@@ -55,7 +55,9 @@ size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>&
   if (program.resident) return 1;
   const std::vector<int64_t> weights = weights_of(program, groups);
   const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program, groups));
-  return std::clamp<size_t>(static_cast<size_t>(total / kShareWeight), 1, kMostShares);
+  const auto count = static_cast<size_t>(total / kShareWeight);
+  // An even number of equal shares leaves none of two or four threads waiting for the last one.
+  return count < 2 ? 1 : std::min((count + 1) / 2 * 2, kMostShares);
 }
 
 std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count) {
