@@ -46,18 +46,16 @@ std::string digest(std::string_view text) {
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-ir::Result<std::string> cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options) {
+std::string cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options) {
   // By name, so that an option that is added does not compile before it is part of the key. `cpu` is part of the
   // target.
   const auto& [opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns, time_llvm, explain,
                compile_threads, cpu] = options;
-  ir::Result<std::string> target = target_text(options);
-  if (!target) return target.take_error();
   const std::string build = build_id();
-  if (build.empty()) return std::string();
-  return digest(fmt::format("{}\n{}\nO{} width {} unroll {} software fma {} debug {} parallel {}\n{}", build, *target,
-                            opt_level, vector_width, unroll, software_fma, debug_info, parallel_ns,
-                            ir::print(func, files)));
+  if (build.empty()) return {};
+  return digest(fmt::format("{}\n{}\nO{} width {} unroll {} software fma {} debug {} parallel {}\n{}", build,
+                            target_text(options), opt_level, vector_width, unroll, software_fma, debug_info,
+                            parallel_ns, ir::print(func, files)));
 }
 
 }  // namespace gradc::codegen

@@ -75,6 +75,6 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
 std::string digest(std::string_view text);
 // The digest of everything that the code of lower and emit_object depends on: the function as text, the options, the
 // processor and its features, and which build of this program it is. Empty where that is not known.
-ir::Result<std::string> cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options);
+std::string cache_key(const ir::Func& func, const std::vector<std::string>& files, const Options& options);
 
 }  // namespace gradc::codegen

@@ -234,7 +234,7 @@ class ModuleEmitter {
     const auto call = [&](size_t function, const std::vector<Value*>& offsets) {
       run_kernel(functions_[function], offsets, context);
     };
-    if (uses.size() >= 2 * functions_.size()) return for_each_row(builder_, uses, functions_.size(), call);
+    if (calls_by_table(program_, functions_.size())) return for_each_row(builder_, uses, functions_.size(), call);
     for (const Row& use : uses) {
       std::vector<Value*> offsets;
       for (int64_t offset : use.numbers) offsets.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));

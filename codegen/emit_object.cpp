@@ -26,33 +26,37 @@ namespace gradc::codegen {
 
 namespace {
 
-struct Compilation {
-  llvm::LLVMContext context;
+// What makes machine code, of one module after the other.
+struct Generator {
   std::unique_ptr<llvm::TargetMachine> machine;
-  std::unique_ptr<llvm::Module> module;
+  bool software_fma = false;
 };
 
-ir::Status start(Compilation& compilation, const KernelProgram& program, const std::vector<KernelGroup>& groups,
-                 const Options& options, const Share& share) {
+ir::Result<Generator> make_generator(const Options& options) {
   ir::Result<TargetInfo> info = target_info(options);
   if (!info) return info.take_error();
   ir::Result<std::unique_ptr<llvm::TargetMachine>> machine = make_target_machine(options);
   if (!machine) return machine.take_error();
-  compilation.machine = std::move(*machine);
-  compilation.module =
-      emit_module(program, groups, options, options.software_fma || !info->has_fma, compilation.context, share);
-  compilation.module->setDataLayout(compilation.machine->createDataLayout());
-  compilation.module->setTargetTriple(compilation.machine->getTargetTriple().str());
-  return ir::success();
+  return Generator{std::move(*machine), options.software_fma || !info->has_fma};
 }
 
-ir::Result<llvm::SmallString<0>> machine_code(Compilation& compilation, llvm::CodeGenFileType type) {
+std::unique_ptr<llvm::Module> module_for(const Generator& generator, llvm::LLVMContext& context,
+                                         const KernelProgram& program, const std::vector<KernelGroup>& groups,
+                                         const Options& options, const Share& share) {
+  std::unique_ptr<llvm::Module> module = emit_module(program, groups, options, generator.software_fma, context, share);
+  module->setDataLayout(generator.machine->createDataLayout());
+  module->setTargetTriple(generator.machine->getTargetTriple().str());
+  return module;
+}
+
+ir::Result<llvm::SmallString<0>> machine_code(const Generator& generator, llvm::Module& module,
+                                              llvm::CodeGenFileType type) {
   llvm::SmallString<0> code;
   llvm::raw_svector_ostream stream(code);
   llvm::legacy::PassManager passes;
-  if (compilation.machine->addPassesToEmitFile(passes, stream, nullptr, type))
+  if (generator.machine->addPassesToEmitFile(passes, stream, nullptr, type))
     return ir::Error{"LLVM cannot write this kind of file for the host"};
-  passes.run(*compilation.module);
+  passes.run(module);
   return code;
 }
 
@@ -96,18 +100,20 @@ class Clock {
 }  // namespace
 
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options) {
-  Compilation compilation;
-  if (ir::Status status = start(compilation, program, group_kernels(program, options.debug_info), options, {}); !status)
-    return status.take_error();
-  if (stage != Stage::llvm) optimize(*compilation.module, *compilation.machine, program, options);
+  ir::Result<Generator> generator = make_generator(options);
+  if (!generator) return generator.take_error();
+  llvm::LLVMContext context;
+  const std::unique_ptr<llvm::Module> module =
+      module_for(*generator, context, program, group_kernels(program, options.debug_info), options, {});
+  if (stage != Stage::llvm) optimize(*module, *generator->machine, program, options);
   if (stage == Stage::assembly) {
-    ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::AssemblyFile);
+    ir::Result<llvm::SmallString<0>> code = machine_code(*generator, *module, llvm::CodeGenFileType::AssemblyFile);
     if (!code) return code.take_error();
     return code->str().str();
   }
   std::string text;
   llvm::raw_string_ostream stream(text);
-  compilation.module->print(stream, nullptr);
+  module->print(stream, nullptr);
   return text;
 }
 
@@ -119,37 +125,34 @@ struct ShareCode {
   double emit = 0, optimize = 0, machine_code = 0;
 };
 
-ir::Result<ShareCode> compile_share(const KernelProgram& program, const std::vector<KernelGroup>& groups,
-                                    const Options& options, const Share& share) {
+ir::Result<ShareCode> compile_share(const Generator& generator, const KernelProgram& program,
+                                    const std::vector<KernelGroup>& groups, const Options& options,
+                                    const Share& share) {
   ShareCode result;
   Clock clock;
-  Compilation compilation;
-  if (ir::Status status = start(compilation, program, groups, options, share); !status) return status.take_error();
+  llvm::LLVMContext context;
+  const std::unique_ptr<llvm::Module> module = module_for(generator, context, program, groups, options, share);
   result.emit = clock.lap();
-  optimize(*compilation.module, *compilation.machine, program, options);
-  if (kSanitizeThreads) sanitize_threads(*compilation.module, *compilation.machine);
+  optimize(*module, *generator.machine, program, options);
+  if (kSanitizeThreads) sanitize_threads(*module);
   result.optimize = clock.lap();
-  ir::Result<llvm::SmallString<0>> code = machine_code(compilation, llvm::CodeGenFileType::ObjectFile);
+  ir::Result<llvm::SmallString<0>> code = machine_code(generator, *module, llvm::CodeGenFileType::ObjectFile);
   if (!code) return code.take_error();
   result.machine_code = clock.lap();
   result.file.assign(code->begin(), code->end());
   return result;
 }
 
-// Calls work(0) ... work(count - 1) on at most `threads` threads, this one among them.
+// Runs work() on so many threads, this one among them.
 template <typename Work>
-void on_threads(size_t count, size_t threads, const Work& work) {
-  std::atomic<size_t> next = 0;
-  const auto run = [&] {
-    for (size_t i = next++; i < count; i = next++) work(i);
-  };
+void on_threads(size_t threads, const Work& work) {
   std::vector<std::jthread> helpers;
   try {
-    for (size_t i = 1; i < std::min(count, threads); ++i) helpers.emplace_back(run);
+    for (size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
   } catch (const std::system_error&) {
     // The system gives no more threads: those that there are do the work.
   }
-  run();
+  work();
 }
 
 }  // namespace
@@ -164,7 +167,14 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   if (options.time_llvm) threads = 1;  // LLVM's timers are not made for more
   if (options.time_llvm) llvm::TimePassesIsEnabled = true;
   std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
-  on_threads(count, threads, [&](size_t i) { shares[i] = compile_share(program, groups, options, {i, count}); });
+  std::atomic<size_t> next = 0;
+  on_threads(std::min(count, threads), [&] {
+    const ir::Result<Generator> generator = make_generator(options);
+    for (size_t i = next++; i < count; i = next++) {
+      shares[i] = generator ? compile_share(*generator, program, groups, options, {i, count})
+                            : ir::Result<ShareCode>(generator.failure());
+    }
+  });
 
   ObjectCode object;
   object.symbol = symbol_name(program);

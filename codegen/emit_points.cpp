@@ -1,7 +1,7 @@
 // What stands behind the sums of a tile, an update of parameters for example, is the same code for every point. Where
 // it is long, it becomes a loop over the points: the sums wait on the stack meanwhile. That costs little, because the
 // sums before it took far longer, and the code generator, whose time goes with the length of its input, is done sooner.
-// The points along one of the tiles stay side by side where that is of use.
+// Points that are turned before they are stored stay side by side.
 #include "codegen/kernel_emitter.h"
 
 namespace gradc::codegen {
@@ -17,22 +17,16 @@ bool KernelEmitter::is_long_for_all_points(const std::vector<NodeId>& nodes) con
     if (transposing_tile(node) != nullptr) return false;
     const bool memory = node.kind == NodeKind::load || node.kind == NodeKind::store;
     const bool scattered = memory && width_ > 1 && vector_stride(node.index) > 1;
-    const size_t each = scattered ? (turning_tile(node) != nullptr ? 1 : 3) * static_cast<size_t>(width_) : 1;
-    length += node.kind == NodeKind::constant ? 0 : each;
+    const size_t elements = (turning_tile(node) != nullptr ? 1 : 3) * static_cast<size_t>(width_);
+    if (node.kind != NodeKind::constant) length += scattered ? elements : 1;
   }
   return length * points_ > kMostCopies;
 }
 
-const KernelEmitter::Tile* KernelEmitter::tile_side_by_side(const std::vector<NodeId>& nodes) const {
-  const Tile* pair = nullptr;
-  for (NodeId id : nodes) {
-    const Node& node = kernel_.nodes[at(id)];
-    if (const Tile* tile = turning_tile(node); tile != nullptr) return tile;
-    if (node.kind != NodeKind::apply || !ir::op_info(node.op).has(ir::kFunction)) continue;
-    for (const Tile& tile : tiles_)
-      if (tile.count == 2 && tile.varies[at(id)]) pair = &tile;
-  }
-  return pair;
+const KernelEmitter::Tile* KernelEmitter::tile_that_turns(const std::vector<NodeId>& nodes) const {
+  for (NodeId id : nodes)
+    if (const Tile* tile = turning_tile(kernel_.nodes[at(id)]); tile != nullptr) return tile;
+  return nullptr;
 }
 
 void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
@@ -66,7 +60,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
   llvm::PHINode* round = builder_.CreatePHI(builder_.getInt64Ty(), 2, "point");
   round->addIncoming(builder_.getInt64(0), before);
 
-  const Tile* together = tile_side_by_side(nodes);
+  const Tile* together = tile_that_turns(nodes);
   Tile open = together == nullptr ? Tile{} : *together;
   const size_t rounds = points_ / open.count, distance = std::exchange(open.stride, 1);
   // The points of a round are `distance` apart.

@@ -165,9 +165,8 @@ class KernelEmitter {
   void emit_node(NodeId id);
   // Whether a copy of the nodes for every point of the open tiles would be more code than what their sums take.
   bool is_long_for_all_points(const std::vector<NodeId>& nodes) const;
-  // A tile whose points the nodes are better computed side by side for: along it they turn what they store, or it gives
-  // their functions pairs.
-  const Tile* tile_side_by_side(const std::vector<NodeId>& nodes) const;
+  // Along which one of the nodes turns what it stores.
+  const Tile* tile_that_turns(const std::vector<NodeId>& nodes) const;
   // The nodes in a loop over the points, which finds what was computed before in memory of its own.
   void emit_point_by_point(const std::vector<NodeId>& nodes);
   // Asks for what is loaded behind a tile's sum, so that it comes while the sum runs: the parameters that an update

@@ -3,9 +3,10 @@
 // Emitted code is in SSA form with constant strides already, so that little is left to do. Measured
 // (docs/performance.md): loop-invariant code motion makes programs with loops a fifth faster for 0.7 ms; early-cse,
 // instcombine, O1 and O2 gain nothing more, O2 even loses. A resident program needs no pass.
+// By the pass manager that code generation uses: LLVM's other one brings all passes that there are into the program,
+// whose start they slow down.
 #pragma once
 #include <llvm/IR/Module.h>
-#include <llvm/IR/PassManager.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include "codegen/codegen.h"
@@ -13,7 +14,5 @@
 namespace gradc::codegen {
 
 void optimize(llvm::Module& module, llvm::TargetMachine& machine, const KernelProgram& program, const Options& options);
-// Any passes on functions, with the analyses that they may ask for.
-void run_on_functions(llvm::Module& module, llvm::TargetMachine& machine, llvm::FunctionPassManager passes);
 
 }  // namespace gradc::codegen

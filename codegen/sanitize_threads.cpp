@@ -1,10 +1,11 @@
 #include "codegen/sanitize_threads.h"
 
+#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/IntrinsicInst.h>
+#include <llvm/IR/PassInstrumentation.h>
+#include <llvm/IR/PassManager.h>
 #include <llvm/Transforms/Instrumentation/ThreadSanitizer.h>
-
-#include "codegen/optimize.h"
 
 namespace gradc::codegen {
 namespace {
@@ -53,17 +54,19 @@ class WideAccesses {
 
 }  // namespace
 
-void sanitize_threads(llvm::Module& module, llvm::TargetMachine& machine) {
+void sanitize_threads(llvm::Module& module) {
+  llvm::FunctionAnalysisManager analyses;
+  analyses.registerPass([] { return llvm::PassInstrumentationAnalysis(); });
+  analyses.registerPass([] { return llvm::TargetLibraryAnalysis(); });
+  llvm::ThreadSanitizerPass sanitizer;
   WideAccesses wide(module);
   for (llvm::Function& function : module) {
     if (function.isDeclaration()) continue;
     function.addFnAttr(llvm::Attribute::SanitizeThread);
     for (llvm::BasicBlock& block : function)
       for (llvm::Instruction& instruction : block) wide.instrument(instruction);
+    sanitizer.run(function, analyses);
   }
-  llvm::FunctionPassManager passes;
-  passes.addPass(llvm::ThreadSanitizerPass());
-  run_on_functions(module, machine, std::move(passes));
 }
 
 }  // namespace gradc::codegen

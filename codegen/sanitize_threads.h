@@ -2,7 +2,6 @@
 // tells the sanitizer what it reads and writes, too. Internal to codegen and runtime/jit.cpp (LLVM types).
 #pragma once
 #include <llvm/IR/Module.h>
-#include <llvm/Target/TargetMachine.h>
 
 namespace gradc::codegen {
 
@@ -17,6 +16,6 @@ constexpr bool kSanitizeThreads = true;
 constexpr bool kSanitizeThreads = false;
 #endif
 
-void sanitize_threads(llvm::Module& module, llvm::TargetMachine& machine);
+void sanitize_threads(llvm::Module& module);
 
 }  // namespace gradc::codegen

@@ -8,15 +8,21 @@ namespace gradc::codegen {
 namespace {
 
 constexpr size_t kMostShares = 8;
-constexpr int64_t kShareWeight = 1500;  // below, what each module costs by itself outweighs the rest
+constexpr int64_t kShareWeight = 1000;  // below, what each module costs by itself outweighs the rest
 constexpr int64_t kCallWeight = 8;      // a call of a kernel, in the loop over steps
+constexpr int64_t kFunctionWeight = 20, kRandomWeight = 40;
+
+int64_t weight_of(const Node& node) {
+  if (node.kind == NodeKind::random) return kRandomWeight;
+  return node.kind == NodeKind::apply && ir::op_info(node.op).has(ir::kFunction) ? kFunctionWeight : 1;
+}
 
 // About how many instructions the block is when tiles and copies are written out.
 int64_t weight_of(const Kernel& kernel, const Block& block) {
   int64_t weight = 0;
   for (const Statement& statement : block) {
     if (!statement.is_loop) {
-      ++weight;
+      weight += weight_of(kernel.nodes[static_cast<size_t>(statement.id)]);
       continue;
     }
     const Loop& loop = kernel.loops[static_cast<size_t>(statement.id)];
@@ -35,17 +41,23 @@ std::vector<int64_t> weights_of(const KernelProgram& program, const std::vector<
   return weights;
 }
 
-int64_t weight_of_calls(const KernelProgram& program) {
-  return kCallWeight * static_cast<int64_t>(program.kernels.size());
+// Each written out, or each function once where they go through a table.
+int64_t weight_of_calls(const KernelProgram& program, const std::vector<KernelGroup>& groups) {
+  const size_t calls = calls_by_table(program, groups.size()) ? groups.size() : program.kernels.size();
+  return kCallWeight * static_cast<int64_t>(calls);
 }
 
 }  // namespace
 
+bool calls_by_table(const KernelProgram& program, size_t functions) { return program.kernels.size() >= 2 * functions; }
+
 size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups) {
   if (program.resident) return 1;
   const std::vector<int64_t> weights = weights_of(program, groups);
-  const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program));
-  return std::clamp<size_t>(static_cast<size_t>(total / kShareWeight), 1, kMostShares);
+  const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program, groups));
+  const auto count = static_cast<size_t>(total / kShareWeight);
+  // An even number of equal shares leaves none of two or four threads waiting for the last one.
+  return count < 2 ? 1 : std::min((count + 1) / 2 * 2, kMostShares);
 }
 
 std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count) {
@@ -55,7 +67,7 @@ std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<Ke
   std::sort(heavy_first.begin(), heavy_first.end(),
             [&](size_t a, size_t b) { return weights[a] != weights[b] ? weights[a] > weights[b] : a < b; });
   std::vector<int64_t> loads(count, 0);
-  loads[0] = weight_of_calls(program);
+  loads[0] = weight_of_calls(program, groups);
   std::vector<size_t> shares(groups.size());
   for (size_t group : heavy_first) {
     const auto lightest = std::min_element(loads.begin(), loads.end());

@@ -13,6 +13,9 @@ struct Share {
   size_t index = 0, count = 1;
 };
 
+// Whether the calls of a program's kernels go through a table of constants (emit_rows.h) and are not written out.
+bool calls_by_table(const KernelProgram& program, size_t functions);
+
 // 1 for a program that is small or resident.
 size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups);
 

@@ -41,6 +41,21 @@ void leave_out_passes() {
   set_option("fixup-byte-word-insts", "false");
 }
 
+// What the processor is called, without LLVM's tables of it.
+Processor describe_processor(const Options& options) {
+  Processor processor;
+  processor.triple = llvm::sys::getProcessTriple();
+  processor.name = options.cpu;
+  if (options.cpu == "native") {
+    processor.name = llvm::sys::getHostCPUName().str();
+    for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
+      if (!processor.features.empty()) processor.features += ',';
+      processor.features += (feature.second ? "+" : "-") + feature.first().str();
+    }
+  }
+  return processor;
+}
+
 ir::Result<Processor> find_processor(const Options& options) {
   // Once, because functions are compiled side by side: a target that another thread is just registering is not found.
   static const bool is_there = [] {
@@ -50,19 +65,10 @@ ir::Result<Processor> find_processor(const Options& options) {
     return !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();
   }();
   if (!is_there) return ir::Error{"this LLVM has no code generator for the host"};
-  Processor processor;
-  processor.triple = llvm::sys::getProcessTriple();
+  Processor processor = describe_processor(options);
   std::string error;
   processor.target = llvm::TargetRegistry::lookupTarget(processor.triple, error);
   if (processor.target == nullptr) return ir::Error{"LLVM has no code generator for " + processor.triple};
-  processor.name = options.cpu;
-  if (options.cpu == "native") {
-    processor.name = llvm::sys::getHostCPUName().str();
-    for (const auto& feature : llvm::sys::getHostCPUFeatures()) {
-      if (!processor.features.empty()) processor.features += ',';
-      processor.features += (feature.second ? "+" : "-") + feature.first().str();
-    }
-  }
   return processor;
 }
 
@@ -98,10 +104,9 @@ ir::Result<TargetInfo> target_info(const Options& options) {
   return info;
 }
 
-ir::Result<std::string> target_text(const Options& options) {
-  ir::Result<Processor> processor = find_processor(options);
-  if (!processor) return processor.take_error();
-  return processor->triple + " " + processor->name + " " + processor->features;
+std::string target_text(const Options& options) {
+  const Processor processor = describe_processor(options);
+  return processor.triple + " " + processor.name + " " + processor.features;
 }
 
 ir::Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine(const Options& options) {

@@ -14,27 +14,31 @@ namespace {
 
 constexpr size_t kMaxLexicalErrors = 100;
 
-constexpr std::array kKeywords = {"language", "import", "const", "fn",   "layer", "param", "state",  "let", "repeat",
-                                  "if",       "then",   "else",  "when", "old",   "not",   "and",    "or",  "true",
-                                  "false",    "stop",   "grad",  "idx",  "inf",   "like",  "require"};
+constexpr std::array<std::string_view, 25> kKeywords = {
+    "language", "import", "const", "fn", "layer", "param", "state", "let",  "repeat", "if",  "then", "else",   "when",
+    "old",      "not",    "and",   "or", "true",  "false", "stop",  "grad", "idx",    "inf", "like", "require"};
 // Words that a later version may give a meaning.
-constexpr std::array kReserved = {"vmap", "scan", "env", "budget", "precision"};
-constexpr std::array kReductions = {"sum",    "mean",      "max",     "min",         "prod",
-                                    "argmax", "logsumexp", "softmax", "categorical", "std"};
+constexpr std::array<std::string_view, 5> kReserved = {"vmap", "scan", "env", "budget", "precision"};
+constexpr std::array<std::string_view, 10> kReductions = {"sum",    "mean",      "max",     "min",         "prod",
+                                                          "argmax", "logsumexp", "softmax", "categorical", "std"};
 // Longest first.
-constexpr std::array kSymbols = {"..", "->", "<-", "|>", "==", "!=", "<=", ">=", "//", "(", ")", "[", "]", "{",
-                                 "}",  ",",  ";",  ":",  "=",  "+",  "-",  "*",  "/",  "^", "<", ">", "~", "."};
+constexpr auto kSymbols =
+    std::to_array<std::string_view>({"..", "->", "<-", "|>", "==", "!=", "<=", ">=", "//", "(", ")", "[", "]", "{",
+                                     "}",  ",",  ";",  ":",  "=",  "+",  "-",  "*",  "/",  "^", "<", ">", "~", "."});
 // A line that ends in one of these goes on.
-constexpr std::array kOpenEnded = {"->", "<-", "|>", "==", "!=", "<=", ">=",  "//", ",",   ":",    "=",    "+", "-",
-                                   "*",  "/",  "^",  "<",  ">",  "~",  "and", "or", "not", "then", "else", "if"};
-constexpr std::array kContinuing = {"|>", "->", "then", "else"};
+constexpr auto kOpenEnded =
+    std::to_array<std::string_view>({"->", "<-", "|>", "==", "!=", "<=", ">=",  "//", ",",   ":",    "=",    "+", "-",
+                                     "*",  "/",  "^",  "<",  ">",  "~",  "and", "or", "not", "then", "else", "if"});
+constexpr std::array<std::string_view, 4> kContinuing = {"|>", "->", "then", "else"};
 // A line that starts with one of these cannot be inside brackets: an open one was forgotten.
-constexpr std::array kStatementWords = {"language", "import", "const", "fn",     "layer",
-                                        "param",    "state",  "let",   "repeat", "require"};
+constexpr std::array<std::string_view, 10> kStatementWords = {"language", "import", "const", "fn",     "layer",
+                                                              "param",    "state",  "let",   "repeat", "require"};
 
 template <size_t count>
-bool contains(const std::array<const char*, count>& words, std::string_view word) {
-  return std::any_of(words.begin(), words.end(), [&](const char* other) { return word == other; });
+bool contains(const std::array<std::string_view, count>& words, std::string_view word) {
+  // Most differ in the first character, which is quicker to see than to call a comparison.
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view other) { return !word.empty() && word[0] == other[0] && word == other; });
 }
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -47,6 +51,7 @@ class Lexer {
 
   TokenList run() {
     if (text_.starts_with("\xef\xbb\xbf")) position_ = line_start_ = 3;
+    list_.tokens.reserve(text_.size() / 3);
     const size_t errors = diagnostics_.error_count();
     while (!stopped_ && diagnostics_.error_count() < errors + kMaxLexicalErrors) {
       skip_blanks();
@@ -157,6 +162,7 @@ class Lexer {
   // Keeps the stack of open brackets. A wrong closing one is reported, and made right or (false) left out, so that the
   // parser has no second message about it.
   bool track_bracket(Token& token) {
+    if (token.text.size() != 1) return true;
     const std::string symbol = token.text;
     if (symbol == "(" || symbol == "[" || symbol == "{") {
       open_.push_back(token);
@@ -213,11 +219,10 @@ class Lexer {
     } else if (c == '"') {
       string();
     } else {
-      for (const char* symbol : kSymbols) {
-        const std::string_view view(symbol);
-        if (text_.substr(position_).starts_with(view)) {
-          position_ += view.size();
-          push(TokenKind::symbol, begin, symbol);
+      for (const std::string_view symbol : kSymbols) {
+        if (symbol[0] == c && text_.substr(position_).starts_with(symbol)) {
+          position_ += symbol.size();
+          push(TokenKind::symbol, begin, std::string(symbol));
           return;
         }
       }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ir/source.h"
@@ -26,13 +27,13 @@ struct Token {
   ir::SourceLocation location;
   uint32_t offset = 0;  // in bytes from the start of the file
 
-  bool is(const char* symbol_or_word) const {
+  bool is(std::string_view symbol_or_word) const {
     return (kind == TokenKind::symbol || kind == TokenKind::keyword || kind == TokenKind::identifier) &&
            text == symbol_or_word;
   }
-  bool is_symbol(const char* symbol) const { return kind == TokenKind::symbol && text == symbol; }
-  bool is_keyword(const char* word) const { return kind == TokenKind::keyword && text == word; }
-  bool is_word(const char* word) const { return kind == TokenKind::identifier && text == word; }
+  bool is_symbol(std::string_view symbol) const { return kind == TokenKind::symbol && text == symbol; }
+  bool is_keyword(std::string_view word) const { return kind == TokenKind::keyword && text == word; }
+  bool is_word(std::string_view word) const { return kind == TokenKind::identifier && text == word; }
 };
 
 // A stretch of a source file that `#` starts: comments are kept for `show` and the formatter.

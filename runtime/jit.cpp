@@ -1,6 +1,9 @@
 #include "runtime/jit.h"
 
-#include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/ExecutionEngine/Orc/Core.h>
+#include <llvm/ExecutionEngine/Orc/EPCDynamicLibrarySearchGenerator.h>
+#include <llvm/ExecutionEngine/Orc/ExecutorProcessControl.h>
+#include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/Support/MemoryBuffer.h>
 
 #include <chrono>
@@ -10,8 +13,17 @@
 
 namespace gradc::runtime {
 
+// No LLJIT: it makes target machines, for modules that nobody gives it, and their tables of the processor are most of
+// what linking a small step takes.
 struct CompiledStep::Library {
-  std::unique_ptr<llvm::orc::LLJIT> jit;
+  explicit Library(std::unique_ptr<llvm::orc::ExecutorProcessControl> process)
+      : session(std::move(process)), layer(session) {}
+  ~Library() {
+    if (llvm::Error error = session.endSession()) session.reportError(std::move(error));
+  }
+
+  llvm::orc::ExecutionSession session;
+  llvm::orc::ObjectLinkingLayer layer;
 };
 
 CompiledStep::CompiledStep(std::unique_ptr<Library> library, gradc_step_function function,
@@ -29,25 +41,29 @@ double CompiledStep::total_milliseconds() const {
 
 ir::Result<CompiledStep> link(codegen::ObjectCode object) {
   const auto start = std::chrono::steady_clock::now();
-  auto library = std::make_unique<CompiledStep::Library>();
+  auto process = llvm::orc::SelfExecutorProcessControl::Create();
+  if (!process) return codegen::to_error(process.takeError());
+  auto library = std::make_unique<CompiledStep::Library>(std::move(*process));
+  llvm::orc::ExecutionSession& session = library->session;
+  llvm::orc::JITDylib& code = session.createBareJITDylib(object.symbol);
   // Generated code refers to nothing outside itself, so the process's symbols are not offered to it, but for those of
   // the thread sanitizer.
-  auto jit = llvm::orc::LLJITBuilder()
-                 .setLinkProcessSymbolsByDefault(codegen::kSanitizeThreads)
-                 .setPlatformSetUp(llvm::orc::setUpInactivePlatform)
-                 .create();
-  if (!jit) return codegen::to_error(jit.takeError());
-  library->jit = std::move(*jit);
+  if (codegen::kSanitizeThreads) {
+    auto symbols = llvm::orc::EPCDynamicLibrarySearchGenerator::GetForTargetProcess(session);
+    if (!symbols) return codegen::to_error(symbols.takeError());
+    code.addGenerator(std::move(*symbols));
+  }
   for (size_t i = 0; i < object.files.size(); ++i) {
     const llvm::StringRef file(object.files[i].data(), object.files[i].size());
     auto buffer = llvm::MemoryBuffer::getMemBufferCopy(file, object.symbol + "." + std::to_string(i));
-    if (llvm::Error error = library->jit->addObjectFile(std::move(buffer))) return codegen::to_error(std::move(error));
+    if (llvm::Error error = library->layer.add(code, std::move(buffer))) return codegen::to_error(std::move(error));
   }
-  auto address = library->jit->lookup(object.symbol);
-  if (!address) return codegen::to_error(address.takeError());
+  auto symbol = session.lookup({&code}, object.symbol);
+  if (!symbol) return codegen::to_error(symbol.takeError());
   const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - start;
   object.milliseconds.emplace_back("link", elapsed.count());
-  CompiledStep step(std::move(library), address->toPtr<gradc_step_function>(), std::move(object.milliseconds));
+  CompiledStep step(std::move(library), symbol->getAddress().toPtr<gradc_step_function>(),
+                    std::move(object.milliseconds));
   step.llvm_times_ = std::move(object.llvm_times);
   return step;
 }

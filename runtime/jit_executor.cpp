@@ -124,9 +124,7 @@ ir::Result<CompiledExecutor> compile_executor(const ir::Func& planned, const std
   std::string key;
   if (host.cache) {
     const Clock clock;
-    ir::Result<std::string> made = codegen::cache_key(planned, files, options);
-    if (!made) return made.take_error();
-    key = *made;
+    key = codegen::cache_key(planned, files, options);
     std::shared_ptr<LoadedCode> kept = key.empty() ? nullptr : find_kept(*host.cache, key);
     if (kept != nullptr) {
       executor.milliseconds.emplace_back("cache", clock.milliseconds());
