@@ -70,11 +70,10 @@ class BodyCost {
     double cost = 0;
     bool memory = false;
     Axes varies = 0;
-    Axes neighbours = 0;  // loops along which what is scattered in a vector has stride 1
-    double transposed =
-        0;                // its cost where a tile along such a loop turns it: as long as a vector, of a store of fours
-    double shuffles = 0;  // beside the loads
-    double held = 0;      // registers with what later rounds of the sum will take
+    Axes neighbours = 0;    // loops along which what is scattered in a vector has stride 1
+    double transposed = 0;  // its cost where a tile along such a loop turns it; of a load one as long as a vector
+    double shuffles = 0;    // beside the loads
+    double held = 0;        // registers with what later rounds of the sum will take
     bool is_store = false;
   };
   struct Level {
