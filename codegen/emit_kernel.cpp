@@ -170,14 +170,11 @@ void KernelEmitter::emit(const std::vector<NodeId>& nodes) {
     return !tile.varies[at(id)] || transposing_tile(kernel_.nodes[at(id)]) != nullptr;
   };
   // What is turned along a tile is needed at all its points at once.
-  const auto is_turned = [&](const Tile& tile) {
-    return std::any_of(nodes.begin(), nodes.end(),
-                       [&](NodeId id) { return turning_tile(kernel_.nodes[at(id)]) == &tile; });
-  };
+  const Tile* turns = tile_that_turns(nodes);
   const Tile* best = nullptr;
   size_t least = 0;
   for (const Tile& tile : tiles_) {
-    if (is_turned(tile)) continue;
+    if (&tile == turns) continue;
     size_t live = 0;
     for (NodeId id : nodes)
       if (in_first(tile, id)) at_own_points(id, [&] { ++live; });

@@ -60,18 +60,11 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
   llvm::PHINode* round = builder_.CreatePHI(builder_.getInt64Ty(), 2, "point");
   round->addIncoming(builder_.getInt64(0), before);
 
+  // The points of the innermost tile are next to each other, so those of a round are.
   const Tile* together = tile_that_turns(nodes);
   Tile open = together == nullptr ? Tile{} : *together;
-  const size_t rounds = points_ / open.count, distance = std::exchange(open.stride, 1);
-  // The points of a round are `distance` apart.
-  Value* point = round;
-  if (distance > 1) {
-    Value* inner = builder_.CreateURem(round, builder_.getInt64(distance));
-    point =
-        builder_.CreateAdd(builder_.CreateMul(builder_.CreateSub(round, inner), builder_.getInt64(open.count)), inner);
-  } else if (open.count > 1) {
-    point = builder_.CreateMul(round, builder_.getInt64(open.count));
-  }
+  const size_t rounds = points_ / open.count;
+  Value* point = open.count == 1 ? round : builder_.CreateMul(round, builder_.getInt64(open.count));
   std::vector<std::pair<int32_t, Value*>> firsts;  // of the axes of the other tiles
   for (const Tile& tile : tiles_) {
     if (&tile == together) continue;
@@ -86,7 +79,7 @@ void KernelEmitter::emit_point_by_point(const std::vector<NodeId>& nodes) {
     llvm::Type* type = values_[at(id)][0]->getType();
     Values values;
     for (size_t i = 0; i < open.count; ++i) {
-      Value* index = builder_.CreateAdd(point, builder_.getInt64(i * distance));
+      Value* index = builder_.CreateAdd(point, builder_.getInt64(i));
       values.push_back(builder_.CreateLoad(type, builder_.CreateGEP(type, place, index)));
     }
     values_[at(id)] = std::move(values);

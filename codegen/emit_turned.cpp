@@ -59,10 +59,10 @@ void KernelEmitter::load_transposed(const Node& node, NodeId id, const Tile& til
 const KernelEmitter::Tile* KernelEmitter::turning_tile(const Node& node) const {
   if (node.kind != NodeKind::store || context_.registers != nullptr) return nullptr;
   const int64_t stride = vector_stride(node.index);
-  if (width_ % kTurned != 0 || stride == 0 || stride == 1 || kernel_.is_dynamic(node.index)) return nullptr;
-  for (const Tile& tile : tiles_)
-    if (tile.count % kTurned == 0 && node.index.stride(tile.axis) * tile.step == 1) return &tile;
-  return nullptr;
+  if (width_ % kTurned != 0 || stride == 0 || stride == 1 || kernel_.is_dynamic(node.index) || tiles_.empty())
+    return nullptr;
+  const Tile& tile = tiles_.back();
+  return tile.count % kTurned == 0 && node.index.stride(tile.axis) * tile.step == 1 ? &tile : nullptr;
 }
 
 void KernelEmitter::store_turned(const Node& node, NodeId id, const Tile& tile) {

@@ -136,7 +136,8 @@ class KernelEmitter {
   void load_transposed(const Node& node, NodeId id, const Tile& tile);
   // What the load gives in each of the four rounds that turned_rounds is about to emit.
   void load_turned(const Node& node, NodeId id);
-  // A tile of fours along which the elements of the store are neighbours while along the vector they are not.
+  // The innermost tile, where it is made of fours and the elements of the store are neighbours along it while along the
+  // vector they are not.
   const Tile* turning_tile(const Node& node) const;
   // Four vectors along the tile at a time, turned: four neighbours for each element of a vector.
   void store_turned(const Node& node, NodeId id, const Tile& tile);

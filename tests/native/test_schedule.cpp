@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <optional>
 #include <tuple>
 
 #include "codegen/codegen.h"
@@ -23,6 +24,15 @@ std::string kernels(const std::string& text, int width, bool unroll) {
 bool contains(const std::string& text, const std::string& part) {
   INFO(text);
   return text.find(part) != std::string::npos;
+}
+
+// A processor with eight floats in a register, whatever the host is; nothing where LLVM cannot compile for it here.
+std::optional<codegen::Options> avx2() {
+  codegen::Options options;
+  options.vector_width = 8;
+  options.cpu = "x86-64-v3";
+  if (!codegen::target_info(options)) return std::nullopt;
+  return options;
 }
 
 }  // namespace
@@ -173,12 +183,9 @@ TEST_CASE("schedule: for few rows the weights are turned inside the sum instead 
 )",
         rows, outputs, terms);
   };
-  codegen::Options options;
-  options.vector_width = 8;
-  options.cpu = "x86-64-v3";
-  if (codegen::target_info(options)) {
+  if (const std::optional<codegen::Options> options = avx2()) {
     const auto lowered = [&](int rows) {
-      ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text(rows, 128, 128))), {}, options);
+      ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text(rows, 128, 128))), {}, *options);
       REQUIRE(program.ok());
       return codegen::print(*program);
     };
@@ -192,34 +199,62 @@ TEST_CASE("schedule: for few rows the weights are turned inside the sum instead 
 }
 
 TEST_CASE("schedule: results that lie the other way round are turned in registers, four rows at a time") {
-  const auto text = [](int rows, int outputs, int terms) {
+  // Two results are long for all points of a tile: stored in a loop over the points.
+  const auto text = [](int rows, int outputs, int terms, bool both) {
     return fmt::format(
-        R"(func @f(%x: f32[{0},{2}] data, %w: f32[{2},{1}] parameter) -> (y: f32[{1},{0}]) {{
-  %1 = constant {{0}} : f32[{1},{0}]
-  %2 = contract %x, %w, %1 {{"bi,io->ob", order = seq}} : f32[{1},{0}]
-  %3 = tanh %2 : f32[{1},{0}]
-  return %3
+        R"(func @f(%x: f32[{0},{2}] data, %w: f32[{2},{1}] parameter) -> (y: f32[{1},{0}]{4}) {{
+  %0 = constant {{0}} : f32[{1},{0}]
+  %1 = contract %x, %w, %0 {{"bi,io->ob", order = seq}} : f32[{1},{0}]
+  %2 = tanh %1 : f32[{1},{0}]
+  return {3}
 }}
 )",
-        rows, outputs, terms);
+        rows, outputs, terms, both ? "%2, %1" : "%2", both ? fmt::format(", z: f32[{},{}]", outputs, rows) : "");
   };
-  codegen::Options options;
-  options.vector_width = 8;
-  options.cpu = "x86-64-v3";
-  if (codegen::target_info(options)) {
-    ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text(1000, 16, 5))), {}, options);
-    REQUIRE(program.ok());
-    INFO(codegen::print(*program));
-    CHECK(contains(codegen::print(*program), "tile 4 {"));
-    const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, options);
-    REQUIRE(emitted.ok());
-    CHECK(contains(*emitted, "store <4 x float>"));
-    CHECK_FALSE(contains(*emitted, "extractelement <8 x float>"));
+  if (const std::optional<codegen::Options> options = avx2()) {
+    for (const bool both : {false, true}) {
+      ir::Result<codegen::KernelProgram> program =
+          codegen::lower(planned(func_of(text(1000, 16, 5, both))), {}, *options);
+      REQUIRE(program.ok());
+      INFO(codegen::print(*program));
+      CHECK(contains(codegen::print(*program), "tile 4 {"));
+      const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, *options);
+      REQUIRE(emitted.ok());
+      CHECK(contains(*emitted, "store <4 x float>"));
+      CHECK_FALSE(contains(*emitted, "extractelement <8 x float>"));
+      CHECK(contains(*emitted, "\npoint:") == both);
+    }
   }
   // Rows and outputs that are left over.
   for (const auto& [rows, outputs, terms] :
        {std::tuple{1000, 16, 5}, {999, 16, 5}, {66, 37, 3}, {7, 16, 40}, {259, 8, 2}})
-    check_compiled(func_of(text(rows, outputs, terms)), 1, false);
+    for (const bool both : {false, true}) check_compiled(func_of(text(rows, outputs, terms, both)), 1, false);
+}
+
+TEST_CASE("schedule: the chains of a tile run side by side in machine code") {
+  const std::optional<codegen::Options> options = avx2();
+  if (!options) return;
+  ir::Result<codegen::KernelProgram> program =
+      codegen::lower(planned(func_of(R"(func @f(%x: f32[600,4] data, %w: f32[4,32] parameter) -> (y: f32[600,32]) {
+  %0 = constant {0} : f32[600,32]
+  %1 = contract %x, %w, %0 {"bi,io->bo", order = seq} : f32[600,32]
+  %2 = tanh %1 : f32[600,32]
+  return %2
+}
+)")),
+                     {}, *options);
+  REQUIRE(program.ok());
+  const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::assembly, *options);
+  REQUIRE(emitted.ok());
+  // Each chain of tanh begins with its one minimum and has a polynomial behind it; the second chain begins before that
+  // of the first is done.
+  const size_t first = emitted->find("vminps"), second = emitted->find("vminps", first + 1);
+  REQUIRE(second != std::string::npos);
+  size_t steps = 0;
+  for (size_t place = emitted->find("vfmadd", first); place < second; place = emitted->find("vfmadd", place + 1))
+    ++steps;
+  INFO(emitted->substr(first, second - first));
+  CHECK(steps < 4);
 }
 
 TEST_CASE("schedule: rows that are padded are turned in registers, loaded under a mask") {
@@ -230,15 +265,11 @@ TEST_CASE("schedule: rows that are padded are turned in registers, loaded under 
   return %2, %1
 }
 )";
-  codegen::Options options;
-  options.vector_width = 8;
-  options.cpu = "x86-64-v3";
-  const ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
-  if (target) {
-    ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text)), {}, options);
+  if (const std::optional<codegen::Options> options = avx2()) {
+    ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func_of(text)), {}, *options);
     REQUIRE(program.ok());
     INFO(codegen::print(*program));
-    const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, options);
+    const ir::Result<std::string> emitted = codegen::emit_text(*program, codegen::Stage::llvm, *options);
     REQUIRE(emitted.ok());
     // The load is 0 where it does not hold, so nothing is chosen behind it.
     CHECK(contains(codegen::print(*program), "tile 8 {"));

@@ -6,6 +6,21 @@
 
 using namespace gradc;
 
+namespace {
+
+// Element i of vector k is 100 k + i.
+std::vector<llvm::Value*> numbered(llvm::LLVMContext& context, uint32_t count, uint32_t width) {
+  std::vector<llvm::Value*> vectors;
+  for (uint32_t k = 0; k < count; ++k) {
+    std::vector<uint32_t> elements;
+    for (uint32_t i = 0; i < width; ++i) elements.push_back(100 * k + i);
+    vectors.push_back(llvm::ConstantDataVector::get(context, elements));
+  }
+  return vectors;
+}
+
+}  // namespace
+
 TEST_CASE("picked: an element of each group of 2 or 4") {
   llvm::LLVMContext context;
   llvm::IRBuilder<> builder(context);
@@ -27,13 +42,7 @@ TEST_CASE("transpose: element i of vector k becomes element k of vector i") {
   llvm::LLVMContext context;
   llvm::IRBuilder<> builder(context);
   for (const uint32_t width : {4, 8, 16}) {
-    std::vector<llvm::Value*> rows;
-    for (uint32_t k = 0; k < width; ++k) {
-      std::vector<uint32_t> elements;
-      for (uint32_t i = 0; i < width; ++i) elements.push_back(100 * k + i);
-      rows.push_back(llvm::ConstantDataVector::get(context, elements));
-    }
-    const std::vector<llvm::Value*> columns = codegen::transposed(builder, rows);
+    const std::vector<llvm::Value*> columns = codegen::transposed(builder, numbered(context, width, width));
     REQUIRE(columns.size() == width);
     for (uint32_t i = 0; i < width; ++i) {
       const auto* column = llvm::cast<llvm::ConstantDataVector>(columns[i]);
@@ -46,13 +55,7 @@ TEST_CASE("transpose: elements k of four vectors become neighbours") {
   llvm::LLVMContext context;
   llvm::IRBuilder<> builder(context);
   for (const uint32_t width : {4, 8, 16}) {
-    std::vector<llvm::Value*> vectors;
-    for (uint32_t k = 0; k < 4; ++k) {
-      std::vector<uint32_t> elements;
-      for (uint32_t i = 0; i < width; ++i) elements.push_back(100 * k + i);
-      vectors.push_back(llvm::ConstantDataVector::get(context, elements));
-    }
-    const std::vector<llvm::Value*> groups = codegen::groups_of_four(builder, vectors);
+    const std::vector<llvm::Value*> groups = codegen::groups_of_four(builder, numbered(context, 4, width));
     REQUIRE(groups.size() == width);
     for (uint32_t i = 0; i < width; ++i) {
       const auto* group = llvm::cast<llvm::ConstantDataVector>(groups[i]);
