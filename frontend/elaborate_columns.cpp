@@ -13,7 +13,8 @@ namespace gradc::frontend {
 
 namespace {
 
-constexpr int64_t kChunkElements = 1 << 22;
+// A chunk of a value is 64 KB: the interpreter stays in the second cache, in memory that it has touched before.
+constexpr int64_t kChunkElements = 1 << 14;
 constexpr int64_t kChunkRows = 4096;
 constexpr int64_t kMaxLimit = 1 << 24;  // whole numbers that float32 tells apart
 

@@ -49,7 +49,7 @@ std::vector<size_t> last_uses(const Func& func) {
 }
 
 // Every value of the function, or only those that results read: the others are given back behind their last use.
-Result<std::vector<Tensor>> run(const Func& func, const std::vector<Tensor>& arguments, const EvalLimits& limits,
+Result<std::vector<Tensor>> run(const Func& func, std::vector<Tensor> arguments, const EvalLimits& limits,
                                 bool keep_all) {
   ENSURE(arguments.size() == func.parameter_count, "evaluate: wrong number of arguments for @" + func.name);
   if (Status status = check_limits(func, limits); !status) return status.take_error();
@@ -61,7 +61,7 @@ Result<std::vector<Tensor>> run(const Func& func, const std::vector<Tensor>& arg
     const Value& value = func.values[i];
     if (i < func.parameter_count) {
       ENSURE(arguments[i].type() == value.type, "evaluate: wrong type for %" + value.name);
-      values.push_back(arguments[i]);
+      values.push_back(std::move(arguments[i]));
       continue;
     }
     operands.clear();
@@ -77,13 +77,12 @@ Result<std::vector<Tensor>> run(const Func& func, const std::vector<Tensor>& arg
 
 }  // namespace
 
-Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
-                                         const EvalLimits& limits) {
-  return run(func, arguments, limits, true);
+Result<std::vector<Tensor>> evaluate_all(const Func& func, std::vector<Tensor> arguments, const EvalLimits& limits) {
+  return run(func, std::move(arguments), limits, true);
 }
 
-Result<std::vector<Tensor>> evaluate(const Func& func, const std::vector<Tensor>& arguments, const EvalLimits& limits) {
-  Result<std::vector<Tensor>> values = run(func, arguments, limits, false);
+Result<std::vector<Tensor>> evaluate(const Func& func, std::vector<Tensor> arguments, const EvalLimits& limits) {
+  Result<std::vector<Tensor>> values = run(func, std::move(arguments), limits, false);
   if (!values) return values.take_error();
   std::vector<Tensor> results;
   results.reserve(func.results.size());

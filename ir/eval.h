@@ -22,11 +22,10 @@ Status check_limits(const Func& func, const EvalLimits& limits = {});
 
 // The results of `func` for the arguments, both by position. Argument types must be those of the parameters (ENSURE).
 // Storage, kernels and in-place updates don't matter to meaning and are ignored.
-Result<std::vector<Tensor>> evaluate(const Func& func, const std::vector<Tensor>& arguments,
-                                     const EvalLimits& limits = {});
+Result<std::vector<Tensor>> evaluate(const Func& func, std::vector<Tensor> arguments, const EvalLimits& limits = {});
 
 // The same, but every value of the function, by ValueId.
-Result<std::vector<Tensor>> evaluate_all(const Func& func, const std::vector<Tensor>& arguments,
+Result<std::vector<Tensor>> evaluate_all(const Func& func, std::vector<Tensor> arguments,
                                          const EvalLimits& limits = {});
 
 }  // namespace gradc::ir

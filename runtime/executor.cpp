@@ -19,7 +19,7 @@ ir::Status interpret_step(const ir::Func& func, const StepBuffers& buffers, int6
     arguments.emplace_back(value.type);
     std::memcpy(arguments.back().bytes(), from + value.storage.offset, arguments.back().byte_count());
   }
-  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments);
+  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, std::move(arguments));
   if (!results) return results.take_error();
   for (size_t k = 0; k < func.results.size(); ++k) {
     const ir::Tensor& tensor = (*results)[k];

@@ -49,7 +49,7 @@ ir::Result<std::vector<NamedRow>> predict(const ir::Func& func, const State& sta
   for (size_t k = 0; k < func.parameter_count; ++k) {
     arguments.push_back(argument_value(func.values[k], state, inputs, scalars));
   }
-  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments);
+  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, std::move(arguments));
   if (!results) return results.take_error();
   if (ir::Status status = ir::check_faults(func, *results, ""); !status) return status.take_error();
   std::vector<NamedRow> rows;

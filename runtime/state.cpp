@@ -109,7 +109,7 @@ float* State::elements(const Slot& slot) {
 ir::Status initialize(State& state, const ir::Func& init) {
   std::vector<ir::Tensor> arguments;
   if (init.parameter_count == 1) arguments.push_back(random_key(state.record().seed, 0));
-  ir::Result<std::vector<ir::Tensor>> values = ir::evaluate(init, arguments);
+  ir::Result<std::vector<ir::Tensor>> values = ir::evaluate(init, std::move(arguments));
   if (!values) return values.take_error();
   if (ir::Status status = ir::check_faults(init, *values, "in an initial value"); !status) return status;
   for (const Slot& slot : state.slots()) {
