@@ -1,6 +1,7 @@
 // Rows that were read from a file, before the spec says what they mean: the files' readers fill it, the front end asks
 // it for names, types and the number of rows, and @RUN.columns makes the columns of the run from it.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,9 +15,14 @@ namespace gradc::ir {
 
 struct TableColumn {
   std::string name;
-  Type type;                  // of one row
-  std::vector<float> values;  // row after row (whole numbers below 2^24 are exact)
-  std::string problem;        // why it cannot be used: "digits.csv:17: column `label`: `x` is not a number"
+  Type type;                       // of one row
+  std::vector<float> values;       // row after row (whole numbers below 2^24 are exact)
+  std::string problem;             // why it cannot be used: "digits.csv:17: column `label`: `x` is not a number"
+  std::vector<std::byte> bytes{};  // instead of `values` where the file holds bytes: bytes[begin ...]
+  int64_t begin = 0;
+
+  // The elements of row `row`.
+  void copy_row(int64_t row, float* to) const;
 };
 
 struct Table {

@@ -24,40 +24,6 @@ ir::Result<std::string> read_whole(const std::string& path) {
   return text;
 }
 
-void append(std::vector<float>& values, const std::vector<std::byte>& bytes) {
-  values.reserve(values.size() + bytes.size());
-  for (const std::byte byte : bytes) values.push_back(static_cast<float>(std::to_integer<int>(byte)));
-}
-
-// Adds the rows of one pair of files.
-ir::Status add_images(ir::Table& table, const std::vector<std::string>& files, const DataFolders& folders) {
-  ByteArray arrays[2];
-  for (size_t k = 0; k < 2; ++k) {
-    const ir::Result<std::string> path = find_data_file(files[k], folders);
-    if (!path) return path.failure();
-    ir::Result<ByteArray> array = read_idx(*path, files[k]);
-    if (!array) return array.take_error();
-    arrays[k] = std::move(*array);
-  }
-  if (arrays[1].shape.size() != 1) {
-    return ir::Error{fmt::format("{}: labels have one axis, these {}", files[1], arrays[1].shape.size())};
-  }
-  if (arrays[0].shape[0] != arrays[1].shape[0]) {
-    return ir::Error{
-        fmt::format("{} has {} rows, {} has {}", files[0], arrays[0].shape[0], files[1], arrays[1].shape[0])};
-  }
-  const ir::Shape shape(arrays[0].shape.begin() + 1, arrays[0].shape.end());
-  if (table.columns.empty()) {
-    table.columns = {{"image", {ir::DType::f32, shape}, {}, {}}, {"label", {ir::DType::f32, {}}, {}, {}}};
-  } else if (table.columns[0].type.shape != shape) {
-    return ir::Error{fmt::format("{}: its rows are {}, those of the training file {}", files[0],
-                                 ir::to_string({ir::DType::f32, shape}), ir::to_string(table.columns[0].type))};
-  }
-  for (size_t k = 0; k < 2; ++k) append(table.columns[k].values, arrays[k].bytes);
-  table.rows += arrays[0].shape[0];
-  return ir::success();
-}
-
 // The rows of `more` behind those of `table`; both from csv files.
 ir::Status add_rows(ir::Table& table, const ir::Table& more) {
   if (more.columns.size() != table.columns.size()) {
@@ -202,16 +168,15 @@ ir::Result<std::string> find_data_file(const std::string& name, const DataFolder
 
 ir::Result<std::shared_ptr<const ir::Table>> read_table(const ir::TableRequest& request, const DataFolders& folders) {
   ir::Table table;
+  if (request.kind == "idx") {
+    ir::Result<ir::Table> images = read_images(request, folders);
+    if (!images) return images.take_error();
+    return std::make_shared<const ir::Table>(std::move(*images));
+  }
   for (const std::vector<std::string>* files : {&request.files, &request.test_files}) {
     if (files->empty()) continue;
     const int64_t before = table.rows;
-    if (request.kind == "idx") {
-      if (ir::Status status = add_images(table, *files, folders); !status) return status.take_error();
-      if (table.name.empty()) {
-        table.name = (*files)[0];
-        table.label_name = (*files)[1];
-      }
-    } else if (request.kind == "npy" || request.kind == "safetensors") {
+    if (request.kind == "npy" || request.kind == "safetensors") {
       if (ir::Status status = add_arrays(table, request, *files, folders); !status) return status.take_error();
     } else {
       ir::Result<std::string> text = read_named((*files)[0], folders);

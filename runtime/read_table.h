@@ -47,11 +47,15 @@ ir::Result<std::vector<float>> encode_text(std::string_view text, const std::vec
 // One array in NumPy's format.
 ir::Result<NumberArray> read_npy(const std::string& path, const std::string& name);
 
-// An idx file of unsigned bytes.
+// An idx file of unsigned bytes: its elements are bytes[begin ...], and `spare` bytes more have room behind them.
 struct ByteArray {
   std::vector<int64_t> shape;
   std::vector<std::byte> bytes;
+  int64_t begin = 0;
+  int64_t elements() const { return std::ssize(bytes) - begin; }
 };
-ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name);
+ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name, int64_t spare = 0);
+// The table of an idx block.
+ir::Result<ir::Table> read_images(const ir::TableRequest& request, const DataFolders& folders);
 
 }  // namespace gradc::runtime

@@ -29,13 +29,11 @@ const ir::TableColumn& find_column(const ir::Table& table, const std::string& na
 ir::Tensor gather_rows(const ir::Table& table, const ir::Value& argument, const std::vector<int64_t>& order,
                        int64_t begin) {
   const ir::TableColumn& column = find_column(table, argument.name);
-  const auto elements = static_cast<size_t>(column.type.elements());
   ir::Tensor tensor(argument.type);
   ENSURE(tensor.elements() == argument.type.shape[0] * column.type.elements(), "column " + column.name);
   for (int64_t k = 0; k < argument.type.shape[0]; ++k) {
-    const auto row = static_cast<size_t>(order[static_cast<size_t>(std::min(begin + k, std::ssize(order) - 1))]);
-    std::memcpy(tensor.data<float>() + static_cast<size_t>(k) * elements, column.values.data() + row * elements,
-                elements * sizeof(float));
+    column.copy_row(order[static_cast<size_t>(std::min(begin + k, std::ssize(order) - 1))],
+                    tensor.data<float>() + k * column.type.elements());
   }
   return tensor;
 }
@@ -55,7 +53,7 @@ ir::Result<std::vector<ir::Tensor>> evaluate_rows(const ir::Table& table, const 
     ENSURE(found != statistics.end() && found->second.type() == argument.type, "no value for " + argument.name);
     arguments.push_back(found->second);
   }
-  return ir::evaluate(func, arguments);
+  return ir::evaluate(func, std::move(arguments));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 using namespace gradc;
 using namespace gradc::runtime;
@@ -35,6 +36,12 @@ struct Folder {
 std::string word(uint32_t number) {
   return {static_cast<char>(number >> 24), static_cast<char>(number >> 16), static_cast<char>(number >> 8),
           static_cast<char>(number)};
+}
+
+std::vector<float> rows_of(const ir::TableColumn& column, int64_t rows) {
+  std::vector<float> elements(static_cast<size_t>(rows * column.type.elements()));
+  for (int64_t row = 0; row < rows; ++row) column.copy_row(row, elements.data() + row * column.type.elements());
+  return elements;
 }
 
 std::string csv_error(const std::string& text) {
@@ -84,8 +91,8 @@ TEST_CASE("idx: plain and compressed, sizes checked") {
   CHECK((*table)->rows == 4);
   CHECK((*table)->test_rows == 2);
   CHECK((*table)->columns[0].type == ir::Type{ir::DType::f32, {1, 2}});
-  CHECK((*table)->columns[0].values == std::vector<float>{1, 2, 3, 255, 1, 2, 3, 255});
-  CHECK((*table)->columns[1].values == std::vector<float>{7, 0, 7, 0});
+  CHECK(rows_of((*table)->columns[0], 4) == std::vector<float>{1, 2, 3, 255, 1, 2, 3, 255});
+  CHECK(rows_of((*table)->columns[1], 4) == std::vector<float>{7, 0, 7, 0});
 
   const auto error = [&](const std::string& bytes) {
     const ir::Result<ByteArray> array = read_idx(folder.write("x", bytes), "x");
@@ -103,12 +110,33 @@ TEST_CASE("idx: plain and compressed, sizes checked") {
   CHECK(error(labels + "!") == "x goes on behind the 2 elements that its head claims");
   const std::string compressed = folder.compress("cut.gz", images + std::string(5000, '\x05'));
   std::filesystem::resize_file(compressed, 30);
-  CHECK_FALSE(read_idx(compressed, "cut.gz"));
+  CHECK(read_idx(compressed, "cut.gz").error() == "cut.gz: the compressed data is damaged or cut off");
   // A small file that grows without end stops at what its head claims.
   const std::string bomb = folder.compress("bomb.gz", labels + std::string(1 << 22, '\0'));
   CHECK(read_idx(bomb, "bomb.gz").error() == "bomb.gz goes on behind the 2 elements that its head claims");
   CHECK(read_table({"idx", {"images.gz", "x"}, {}, 0}, {folder.path.string(), ""}).error() ==
         "x goes on behind the 2 elements that its head claims");
+  // gzip files behind one another are one; what is no gzip file behind them is ignored.
+  const auto bytes_of = [](const std::string& path) {
+    std::ostringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+  };
+  const std::string head = bytes_of(folder.compress("head", labels.substr(0, 9)));
+  const std::string tail = bytes_of(folder.compress("tail", labels.substr(9)));
+  const ir::Result<ByteArray> both = read_idx(folder.write("both.gz", head + tail + "!"), "both.gz");
+  REQUIRE(both);
+  CHECK(both->elements() == 2);
+  CHECK(both->bytes[static_cast<size_t>(both->begin)] == std::byte{7});
+  CHECK(error(head) == "x ends after 1 of the 2 elements that its head claims");
+  CHECK(error(head + tail.substr(0, 12)) == "x: the compressed data is damaged or cut off");
+  // Claims more than so few compressed bytes can become: no memory is taken for it.
+  CHECK(error(bytes_of(folder.compress("small", word(2049) + word(1000000000) + "abc"))) ==
+        "x ends after 3 of the 1000000000 elements that its head claims");
+  const std::string large = folder.write("large.gz", head + tail);
+  std::filesystem::resize_file(large, (std::uintmax_t{1} << 30) + 1);
+  CHECK(read_idx(large, "large.gz").error() == "large.gz is larger than 1073741824 bytes");
+  std::filesystem::remove(large);
 }
 
 TEST_CASE("text: ranks of the distinct characters, bytes, windows") {
