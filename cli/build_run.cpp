@@ -207,7 +207,7 @@ ir::Result<ResidentData> load_rows(const frontend::Program& program) {
     std::vector<runtime::ColumnLimit> limits;
     for (const frontend::Column& column : data.columns) limits.push_back({column.name, column.limit});
     ir::Result<std::vector<runtime::ResidentColumn>> made =
-        runtime::table_columns(*table, *columns, data.chunk, resident.statistics, limits, order);
+        runtime::table_columns(table, *columns, data.chunk, resident.statistics, limits, order);
     if (!made) return made.take_error();
     resident.columns = std::move(*made);
     return resident;

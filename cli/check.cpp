@@ -8,6 +8,7 @@
 #include "cli/table.h"
 #include "ir/ensure.h"
 #include "passes/pipeline.h"
+#include "runtime/byte_columns.h"
 #include "runtime/layout.h"
 
 namespace gradc::cli {
@@ -46,7 +47,14 @@ void print_memory(const frontend::Program& program) {
     (slot.role == ir::Role::parameter ? parameters : states) += slot.type.bytes();
   }
   int64_t row = 0;
-  for (const frontend::Column& column : program.data.columns) row += column.type.bytes();
+  const ir::Func* columns = program.module.find(program.run + ".columns");
+  for (const frontend::Column& column : program.data.columns) {
+    const bool bytes =
+        columns != nullptr && program.data.table &&
+        runtime::byte_column(*program.data.table, *columns,
+                             static_cast<size_t>(columns->find_result(column.name) - columns->results.data()));
+    row += bytes ? column.type.elements() : column.type.bytes();
+  }
   // All columns of windows lie in the text, one number a character, and each row begins one further.
   const int64_t window = program.data.request.window;
   if (window > 0) row = ir::dtype_bytes(ir::DType::f32);

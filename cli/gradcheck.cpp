@@ -40,10 +40,10 @@ ir::Tensor first_rows(const ResidentData& data, int64_t rows, const ir::Value& a
   for (const runtime::ResidentColumn& column : data.columns) {
     if (column.name != argument.name) continue;
     const int64_t elements = column.type.elements();
-    const int64_t stride = column.stride > 0 ? column.stride : elements;
+    std::vector<float> row(static_cast<size_t>(elements));
     for (int64_t k = 0; k < tensor.elements(); ++k) {
-      const int64_t from = column.begin + k / elements % rows * stride + k % elements;
-      tensor.set(k, static_cast<double>((*column.values)[static_cast<size_t>(from)]));
+      if (k % elements == 0) column.copy_row(k / elements % rows, row.data());
+      tensor.set(k, static_cast<double>(row[static_cast<size_t>(k % elements)]));
     }
     return tensor;
   }

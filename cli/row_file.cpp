@@ -81,15 +81,15 @@ ir::Result<std::vector<std::vector<runtime::NamedRow>>> read_rows(const frontend
   for (const frontend::Port& input : program.inputs) limits.push_back({input.name, input.limit});
   std::vector<int64_t> order(static_cast<size_t>(table->rows));
   std::iota(order.begin(), order.end(), int64_t{0});
-  const ir::Result<std::vector<runtime::ResidentColumn>> columns = runtime::table_columns(
-      *table, without_other_faults(*func, needed), program.data.chunk, *statistics, limits, order);
+  const ir::Result<std::vector<runtime::ResidentColumn>> columns =
+      runtime::table_columns(std::make_shared<const ir::Table>(std::move(*table)), without_other_faults(*func, needed),
+                             program.data.chunk, *statistics, limits, order);
   if (!columns) return columns.failure();
   std::vector<std::vector<runtime::NamedRow>> rows(order.size());
   for (size_t row = 0; row < rows.size(); ++row) {
     for (const runtime::ResidentColumn& column : *columns) {
-      const auto count = static_cast<std::ptrdiff_t>(column.type.elements());
-      const auto from = column.values->begin() + static_cast<std::ptrdiff_t>(row) * count;
-      rows[row].push_back({column.name, {from, from + count}});
+      rows[row].push_back({column.name, std::vector<float>(static_cast<size_t>(column.type.elements()))});
+      column.copy_row(static_cast<int64_t>(row), rows[row].back().elements.data());
     }
   }
   return rows;

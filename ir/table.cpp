@@ -10,7 +10,7 @@ void TableColumn::copy_row(int64_t row, float* to) const {
     std::copy_n(values.data() + row * elements, elements, to);
     return;
   }
-  const std::byte* from = bytes.data() + begin + row * elements;
+  const std::byte* from = bytes_of_row(row);
   std::transform(from, from + elements, to,
                  [](std::byte byte) { return static_cast<float>(std::to_integer<int>(byte)); });
 }

@@ -21,7 +21,8 @@ struct TableColumn {
   std::vector<std::byte> bytes{};  // instead of `values` where the file holds bytes: bytes[begin ...]
   int64_t begin = 0;
 
-  // The elements of row `row`.
+  const std::byte* bytes_of_row(int64_t row) const { return bytes.data() + begin + row * type.elements(); }
+  // The elements of a row.
   void copy_row(int64_t row, float* to) const;
 };
 

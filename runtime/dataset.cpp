@@ -42,12 +42,8 @@ ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uin
         if (rows.columns[k].name == slot.name) found = k;
       }
       ENSURE(found < rows.columns.size(), "no column for the data argument " + slot.name);
-      ResidentColumn& column = rows.columns[found];
-      const int64_t elements = column.type.elements();
-      if (column.stride == 0) column.stride = elements;
-      const int64_t last_row = rows.first + (rows.rows - 1) * rows.step;
-      ENSURE(column.type == without_batch(slot.type) &&
-                 column.begin + last_row * column.stride + elements <= std::ssize(*column.values),
+      const ResidentColumn& column = rows.columns[found];
+      ENSURE(column.type == without_batch(slot.type) && column.has_row(rows.first + (rows.rows - 1) * rows.step),
              "column " + column.name + " does not fit");
     }
     data.column_of_slot_.push_back(found);
@@ -98,19 +94,18 @@ void Dataset::stage_resident(uint64_t first, int64_t steps, std::byte* blocks) {
     const int64_t live = std::min(batch_, rows_.rows - begin);
     const std::span<const int64_t> visited = order_ ? order_->rows(begin, live) : std::span<const int64_t>();
     for (size_t k = 0; k < slots_.size(); ++k) {
-      std::byte* to = blocks + step * block_bytes_ + slots_[k].offset;
+      auto* to = reinterpret_cast<float*>(blocks + step * block_bytes_ + slots_[k].offset);
       if (slots_[k].name == kLiveRows) {
-        const auto count = static_cast<float>(live);
-        std::memcpy(to, &count, sizeof(count));
+        *to = static_cast<float>(live);
         continue;
       }
       const ResidentColumn& column = rows_.columns[column_of_slot_[k]];
-      const auto bytes = static_cast<size_t>(column.type.elements()) * sizeof(float);
+      const int64_t elements = column.type.elements();
       for (int64_t sample = 0; sample < batch_; ++sample) {
         const int64_t place = sample < live ? sample : 0;
         const int64_t row = rows_.first + rows_.step * (order_ ? visited[static_cast<size_t>(place)] : begin + place);
-        std::memcpy(to, column.values->data() + column.begin + row * column.stride, bytes);
-        to += bytes;
+        column.copy_row(row, to);
+        to += elements;
       }
     }
   }

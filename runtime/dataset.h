@@ -19,18 +19,10 @@
 #include "runtime/aligned_buffer.h"
 #include "runtime/executor.h"
 #include "runtime/layout.h"
+#include "runtime/resident_column.h"
 #include "runtime/row_order.h"
 
 namespace gradc::runtime {
-
-// One column: row r begins at element begin + r * stride of `values`, which the parts of a data set share.
-struct ResidentColumn {
-  std::string name;
-  ir::Type type;  // of one row
-  std::shared_ptr<const std::vector<float>> values;
-  int64_t stride = 0;  // 0: row after row
-  int64_t begin = 0;
-};
 
 // The rows first, first + step, ... of the columns.
 struct ResidentRows {

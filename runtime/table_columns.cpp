@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "ir/ensure.h"
 #include "ir/eval.h"
 #include "ir/fault.h"
+#include "runtime/byte_columns.h"
 #include "runtime/row_order.h"
 
 namespace gradc::runtime {
@@ -38,9 +38,9 @@ ir::Tensor gather_rows(const ir::Table& table, const ir::Value& argument, const 
   return tensor;
 }
 
-ir::Result<std::vector<ir::Tensor>> evaluate_rows(const ir::Table& table, const ir::Func& func,
-                                                  const NamedTensors& statistics, const std::vector<int64_t>& order,
-                                                  int64_t begin) {
+// The arguments of `func`, by position, for these rows.
+std::vector<ir::Tensor> arguments_of(const ir::Table& table, const ir::Func& func, const NamedTensors& statistics,
+                                     const std::vector<int64_t>& order, int64_t begin) {
   std::vector<ir::Tensor> arguments;
   for (size_t k = 0; k < func.parameter_count; ++k) {
     const ir::Value& argument = func.values[k];
@@ -53,7 +53,73 @@ ir::Result<std::vector<ir::Tensor>> evaluate_rows(const ir::Table& table, const 
     ENSURE(found != statistics.end() && found->second.type() == argument.type, "no value for " + argument.name);
     arguments.push_back(found->second);
   }
-  return ir::evaluate(func, std::move(arguments));
+  return arguments;
+}
+
+bool is_good(float value, int64_t limit) {
+  if (limit == 0) return std::isfinite(value);
+  return value >= 0 && value < static_cast<float>(limit) && std::trunc(value) == value;
+}
+
+ir::Error wrong(float value, const ColumnLimit& column, const ir::Table& table, int64_t row) {
+  const std::string what = column.limit == 0 ? fmt::format("column `{}` becomes {}", column.name, value)
+                                             : fmt::format("{} is outside idx<{}>, the type of column `{}`", value,
+                                                           column.limit, column.name);
+  return {fmt::format("{} ({})", what, row_place(table, row)), ir::Fault{column.name, value}};
+}
+
+// A byte that becomes no good number is an error where a row has it.
+ir::Status check_bytes(const ByteRows& rows, const ColumnLimit& column) {
+  const ir::TableColumn& own = rows.table->columns[rows.column];
+  const auto bad = [&](std::byte byte) { return !is_good(rows.numbers[std::to_integer<size_t>(byte)], column.limit); };
+  bool any = false;
+  for (int byte = 0; byte < 256; ++byte) any |= bad(static_cast<std::byte>(byte));
+  if (!any) return ir::success();
+  for (const int64_t row : *rows.order) {
+    const std::byte* begin = own.bytes_of_row(row);
+    const std::byte* end = begin + own.type.elements();
+    const std::byte* found = std::find_if(begin, end, bad);
+    if (found == end) continue;
+    return wrong(rows.numbers[std::to_integer<size_t>(*found)], column, *rows.table, row);
+  }
+  return ir::success();
+}
+
+ir::Type row_type(const ir::Value& value) {
+  return {ir::DType::f32, {value.type.shape.begin() + 1, value.type.shape.end()}};
+}
+
+// The numbers of the columns that have no bytes, a chunk of rows after the other.
+ir::Status make_values(const ir::Table& table, const ir::Func& func, int64_t chunk, const NamedTensors& statistics,
+                       const std::vector<ColumnLimit>& columns, const std::vector<int64_t>& order,
+                       std::vector<ResidentColumn>& resident) {
+  std::vector<std::vector<float>> values(columns.size());
+  for (size_t c = 0; c < columns.size(); ++c) {
+    if (!resident[c].bytes) values[c].reserve(order.size() * static_cast<size_t>(resident[c].type.elements()));
+  }
+  for (int64_t begin = 0; begin < std::ssize(order); begin += chunk) {
+    const int64_t rows = std::min(chunk, std::ssize(order) - begin);
+    const ir::Result<std::vector<ir::Tensor>> results =
+        ir::evaluate(func, arguments_of(table, func, statistics, order, begin));
+    if (!results) return results.failure();
+    if (ir::Status status = ir::check_faults(func, *results, "in the rows of " + table.name); !status) return status;
+    for (size_t c = 0; c < columns.size(); ++c) {
+      if (resident[c].bytes) continue;
+      const ir::Tensor& tensor =
+          (*results)[static_cast<size_t>(func.find_result(columns[c].name) - func.results.data())];
+      const int64_t elements = resident[c].type.elements();
+      const float* first = tensor.data<float>();
+      for (int64_t k = 0; k < rows * elements; ++k) {
+        if (is_good(first[k], columns[c].limit)) continue;
+        return wrong(first[k], columns[c], table, order[static_cast<size_t>(begin + k / elements)]);
+      }
+      values[c].insert(values[c].end(), first, first + rows * elements);
+    }
+  }
+  for (size_t c = 0; c < columns.size(); ++c) {
+    if (!resident[c].bytes) resident[c].values = std::make_shared<const std::vector<float>>(std::move(values[c]));
+  }
+  return ir::success();
 }
 
 }  // namespace
@@ -76,7 +142,7 @@ std::string row_place(const ir::Table& table, int64_t row) {
 
 ir::Result<NamedTensors> table_statistics(const ir::Table& table, const ir::Func& func,
                                           const std::vector<int64_t>& order) {
-  ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, {}, order, 0);
+  ir::Result<std::vector<ir::Tensor>> results = ir::evaluate(func, arguments_of(table, func, {}, order, 0));
   if (!results) return results.take_error();
   if (ir::Status status = ir::check_faults(func, *results, "in the training rows of " + table.name); !status) {
     return status.take_error();
@@ -88,48 +154,36 @@ ir::Result<NamedTensors> table_statistics(const ir::Table& table, const ir::Func
   return statistics;
 }
 
-ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, const ir::Func& func, int64_t chunk,
+ir::Result<std::vector<ResidentColumn>> table_columns(const std::shared_ptr<const ir::Table>& table,
+                                                      const ir::Func& func, int64_t chunk,
                                                       const NamedTensors& statistics,
                                                       const std::vector<ColumnLimit>& columns,
                                                       const std::vector<int64_t>& order) {
-  std::vector<std::vector<float>> values(columns.size());
   std::vector<ResidentColumn> resident(columns.size());
-  for (int64_t begin = 0; begin < std::ssize(order); begin += chunk) {
-    const int64_t rows = std::min(chunk, std::ssize(order) - begin);
-    const ir::Result<std::vector<ir::Tensor>> results = evaluate_rows(table, func, statistics, order, begin);
-    if (!results) return results.failure();
-    if (ir::Status status = ir::check_faults(func, *results, "in the rows of " + table.name); !status) {
-      return status.take_error();
-    }
-    for (size_t c = 0; c < columns.size(); ++c) {
-      const ir::FuncResult* result = func.find_result(columns[c].name);
-      ENSURE(result != nullptr, "@" + func.name + " has no result " + columns[c].name);
-      const ir::Tensor& tensor = (*results)[static_cast<size_t>(result - func.results.data())];
-      ENSURE(tensor.type().dtype == ir::DType::f32, "column " + columns[c].name + " is not f32");
-      const int64_t elements = tensor.elements() / chunk;
-      const float* first = tensor.data<float>();
-      if (begin == 0) {
-        const ir::Shape& shape = tensor.type().shape;
-        resident[c] = {columns[c].name, {ir::DType::f32, {shape.begin() + 1, shape.end()}}, {}, 0, 0};
-        values[c].reserve(order.size() * static_cast<size_t>(elements));
-      }
-      const float limit = static_cast<float>(columns[c].limit);
-      for (int64_t k = 0; k < rows * elements; ++k) {
-        const float value = first[k];
-        const bool good =
-            columns[c].limit > 0 ? value >= 0 && value < limit && std::trunc(value) == value : std::isfinite(value);
-        if (good) continue;
-        const std::string place = row_place(table, order[static_cast<size_t>(begin + k / elements)]);
-        const std::string wrong = columns[c].limit == 0 ? fmt::format("column `{}` becomes {}", columns[c].name, value)
-                                                        : fmt::format("{} is outside idx<{}>, the type of column `{}`",
-                                                                      value, columns[c].limit, columns[c].name);
-        return ir::Error{fmt::format("{} ({})", wrong, place), ir::Fault{columns[c].name, value}};
-      }
-      values[c].insert(values[c].end(), first, first + rows * elements);
-    }
-  }
+  std::vector<std::array<float, 256>> numbers;
+  const auto shared_order = std::make_shared<const std::vector<int64_t>>(order);
+  bool bytes_only = true;
   for (size_t c = 0; c < columns.size(); ++c) {
-    resident[c].values = std::make_shared<const std::vector<float>>(std::move(values[c]));
+    const ir::FuncResult* result = func.find_result(columns[c].name);
+    ENSURE(result != nullptr && func[result->value].type.dtype == ir::DType::f32,
+           "@" + func.name + " has no numbers " + columns[c].name);
+    const auto place = static_cast<size_t>(result - func.results.data());
+    resident[c] = {columns[c].name, row_type(func[result->value]), {}, 0, 0};
+    const std::optional<size_t> column = byte_column(*table, func, place);
+    bytes_only = bytes_only && column;
+    if (!column) continue;
+    if (numbers.empty()) {
+      auto computed = byte_numbers(func, arguments_of(*table, func, statistics, order, 0));
+      if (!computed) return computed.take_error();
+      numbers = std::move(*computed);
+    }
+    ByteRows rows{table, *column, shared_order, numbers[place]};
+    if (ir::Status status = check_bytes(rows, columns[c]); !status) return status.take_error();
+    resident[c].bytes = std::make_shared<const ByteRows>(std::move(rows));
+  }
+  if (bytes_only) return resident;
+  if (ir::Status status = make_values(*table, func, chunk, statistics, columns, order, resident); !status) {
+    return status.take_error();
   }
   return resident;
 }

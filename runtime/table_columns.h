@@ -2,6 +2,7 @@
 // them, a chunk at a time, in the interpreter. Tests: tests/unit/test_table_columns.cpp.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,9 +31,11 @@ struct ColumnLimit {
   int64_t limit = 0;
 };
 
-// Every column row after row in the order of `order`. `func` takes `chunk` rows at a time. An error names the file, the
-// row and the column of a value that is not finite or outside its limit; its fault has the column's name.
-ir::Result<std::vector<ResidentColumn>> table_columns(const ir::Table& table, const ir::Func& func, int64_t chunk,
+// Every column row after row in the order of `order`, as the table's own bytes where they are enough
+// (runtime/byte_columns.h). `func` takes `chunk` rows at a time. An error names the file, the row and the column of a
+// value that is not finite or outside its limit; its fault has the column's name.
+ir::Result<std::vector<ResidentColumn>> table_columns(const std::shared_ptr<const ir::Table>& table,
+                                                      const ir::Func& func, int64_t chunk,
                                                       const NamedTensors& statistics,
                                                       const std::vector<ColumnLimit>& columns,
                                                       const std::vector<int64_t>& order);

@@ -230,7 +230,7 @@ train r: mlp on digits {
   std::vector<int64_t> order(1600);
   for (size_t k = 0; k < order.size(); ++k) order[k] = static_cast<int64_t>(k);
   auto made =
-      runtime::table_columns(*program.data.table, *columns, program.data.chunk, {}, {{"x", 0}, {"target", 10}}, order);
+      runtime::table_columns(program.data.table, *columns, program.data.chunk, {}, {{"x", 0}, {"target", 10}}, order);
   REQUIRE(made);
   check_case("digits_mlp", program, {"digits", 1600, std::move(*made), false});
 }

@@ -14,13 +14,13 @@ using namespace gradc::runtime;
 
 namespace {
 
-ir::Table small_table() {
+std::shared_ptr<const ir::Table> small_table() {
   ir::Table table;
   table.name = "f.csv";
   table.first_line = 2;
   table.rows = 5;
   table.columns = {{"a", {ir::DType::f32, {}}, {0, 1, 2, 3, 4}, {}}};
-  return table;
+  return std::make_shared<const ir::Table>(std::move(table));
 }
 
 const char* kTwice = R"(func @columns(%s: f32[] input, %a: f32[2] data) -> (x: f32[2]) {
@@ -33,7 +33,7 @@ const char* kTwice = R"(func @columns(%s: f32[] input, %a: f32[2] data) -> (x: f
 }  // namespace
 
 TEST_CASE("table: columns a chunk at a time, in the order of the split") {
-  const ir::Table table = small_table();
+  const std::shared_ptr<const ir::Table> table = small_table();
   const NamedTensors two = {{"s", ir::Tensor::scalar(2, ir::DType::f32)}};
   const ir::Func func = tests::func_from_text(kTwice);
   const auto columns = table_columns(table, func, 2, two, {{"x", 0}}, {4, 0, 3, 1, 2});
