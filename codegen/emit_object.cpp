@@ -11,8 +11,6 @@
 #include <chrono>
 #include <optional>
 #include <set>
-#include <system_error>
-#include <thread>
 
 #include "codegen/codegen.h"
 #include "codegen/emit_module.h"
@@ -20,6 +18,7 @@
 #include "codegen/optimize.h"
 #include "codegen/sanitize_threads.h"
 #include "codegen/target.h"
+#include "codegen/workers.h"
 #include "ir/ensure.h"
 
 namespace gradc::codegen {
@@ -143,18 +142,6 @@ ir::Result<ShareCode> compile_share(const Generator& generator, const KernelProg
   return result;
 }
 
-// Runs work() on so many threads, this one among them.
-template <typename Work>
-void on_threads(size_t threads, const Work& work) {
-  std::vector<std::jthread> helpers;
-  try {
-    for (size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // The system gives no more threads: those that there are do the work.
-  }
-  work();
-}
-
 }  // namespace
 
 ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options) {
@@ -162,13 +149,11 @@ ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& 
   const std::vector<KernelGroup> groups = group_kernels(program, options.debug_info);
   const size_t count = share_count(program, groups);
   const double grouping = clock.lap();
-  size_t threads = options.compile_threads > 0 ? static_cast<size_t>(options.compile_threads)
-                                               : std::max(1U, std::thread::hardware_concurrency());
-  if (options.time_llvm) threads = 1;  // LLVM's timers are not made for more
+  const size_t threads = options.time_llvm ? 1 : compile_threads(options);  // LLVM's timers are not made for more
   if (options.time_llvm) llvm::TimePassesIsEnabled = true;
   std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
   std::atomic<size_t> next = 0;
-  on_threads(std::min(count, threads), [&] {
+  Workers(std::min(count, threads)).run([&] {
     const ir::Result<Generator> generator = make_generator(options);
     for (size_t i = next++; i < count; i = next++) {
       shares[i] = generator ? compile_share(*generator, program, groups, options, {i, count})

@@ -164,16 +164,28 @@ class Description {
 
 }  // namespace
 
-double KernelCosts::of(const Kernel& kernel) {
+const double* KernelCosts::ask(const Kernel& kernel) {
   const auto [found, inserted] = known_.try_emplace(Description(kernel).take(), 0);
-  if (!inserted) return found->second;
-  Kernel copy = kernel;
-  std::vector<Nest> nests = take_nests(copy);
-  for (Nest& nest : nests) {
-    merge_axes(copy, nest);
-    found->second += best_plan(copy, nest, limits_).cost;
-  }
-  return found->second;
+  if (inserted) questions_.push_back({kernel, &found->second});
+  return &found->second;
+}
+
+void KernelCosts::answer() {
+  workers_.for_each(questions_.size(), [&](size_t i) {
+    Question& question = questions_[i];
+    std::vector<Nest> nests = take_nests(question.kernel);
+    for (Nest& nest : nests) {
+      merge_axes(question.kernel, nest);
+      *question.cost += best_plan(question.kernel, nest, limits_).cost;
+    }
+  });
+  questions_.clear();
+}
+
+double KernelCosts::of(const Kernel& kernel) {
+  const double* cost = ask(kernel);
+  answer();
+  return *cost;
 }
 
 namespace {
@@ -270,8 +282,11 @@ class Layouts {
   }
 
   double improve() {
+    std::vector<const double*> costs;
+    for (size_t k = 0; k < program_.kernels.size(); ++k) costs.push_back(cost(k));
+    kernel_costs_.answer();
     costs_.clear();
-    for (size_t k = 0; k < program_.kernels.size(); ++k) costs_.push_back(cost(k));
+    for (const double* cost : costs) costs_.push_back(*cost);
     for (int sweep = 0; sweep < kSweeps; ++sweep)
       for (Free& free : free_) choose(free);
     return std::accumulate(costs_.begin(), costs_.end(), 0.0);
@@ -290,36 +305,42 @@ class Layouts {
   }
 
   // As things stand. The layouts of the free buffers say all that changes of a kernel.
-  double cost(size_t kernel) {
+  const double* cost(size_t kernel) {
     std::string layouts;
     for (size_t free : free_of_[kernel]) layouts.push_back(static_cast<char>(free_[free].now));
-    const auto [found, inserted] = known_[kernel].try_emplace(std::move(layouts), 0);
-    if (inserted) found->second = kernel_costs_.of(program_.kernels[kernel]);
+    const auto [found, inserted] = known_[kernel].try_emplace(std::move(layouts), nullptr);
+    if (inserted) found->second = kernel_costs_.ask(program_.kernels[kernel]);
     return found->second;
   }
 
   void choose(Free& free) {
     const size_t old = free.now;
+    std::vector<std::vector<const double*>> costs(free.choices.size());  // of each choice that can be had, by kernel
+    for (size_t choice = 0; choice < free.choices.size(); ++choice) {
+      if (choice == old || !apply(free, choice)) continue;
+      for (size_t kernel : free.kernels) costs[choice].push_back(cost(kernel));
+    }
+    kernel_costs_.answer();
     size_t best = old;
-    std::vector<double> costs(free.kernels.size()), best_costs;
     double least = 0;
     for (size_t kernel : free.kernels) least += costs_[kernel];
     for (size_t choice = 0; choice < free.choices.size(); ++choice) {
-      if (choice == old || !apply(free, choice)) continue;
+      if (costs[choice].empty()) continue;
       double now = 0;
-      for (size_t i = 0; i < costs.size(); ++i) now += costs[i] = cost(free.kernels[i]);
-      if (now < least) least = now, best = choice, best_costs = costs;
+      for (const double* cost : costs[choice]) now += *cost;
+      if (now < least) least = now, best = choice;
     }
     apply(free, best);
-    for (size_t i = 0; i < best_costs.size(); ++i) costs_[free.kernels[i]] = best_costs[i];
+    for (size_t i = 0; best != old && i < free.kernels.size(); ++i) costs_[free.kernels[i]] = *costs[best][i];
   }
 
   KernelProgram& program_;
   KernelCosts& kernel_costs_;
   std::vector<Free> free_;
-  std::vector<std::vector<size_t>> free_of_;                    // by kernel
-  std::vector<std::unordered_map<std::string, double>> known_;  // by kernel, and the choices of its free buffers
-  std::vector<double> costs_;                                   // by kernel, as things stand
+  std::vector<std::vector<size_t>> free_of_;  // by kernel
+  // By kernel, and the choices of its free buffers.
+  std::vector<std::unordered_map<std::string, const double*>> known_;
+  std::vector<double> costs_;  // by kernel, as things stand
 };
 
 }  // namespace

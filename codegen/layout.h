@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "codegen/schedule.h"
+#include "codegen/workers.h"
 
 namespace gradc::codegen {
 
@@ -31,11 +32,22 @@ std::optional<Affine> element_at(const Layout& layout, const ir::Shape& shape, c
 // only are estimated once: a repeated layer takes no time.
 class KernelCosts {
  public:
-  explicit KernelCosts(const ScheduleLimits& limits) : limits_(limits) {}
+  KernelCosts(const ScheduleLimits& limits, Workers& workers) : limits_(limits), workers_(workers) {}
+  // Where its estimate stands after the next `answer`, from then on for good.
+  const double* ask(const Kernel& kernel);
+  // Makes all estimates that were asked for and are not known, on several threads.
+  void answer();
   double of(const Kernel& kernel);
 
  private:
+  struct Question {
+    Kernel kernel;
+    double* cost;
+  };
+
   ScheduleLimits limits_;
+  Workers& workers_;
+  std::vector<Question> questions_;
   std::unordered_map<std::string, double> known_;
 };
 

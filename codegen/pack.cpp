@@ -2,6 +2,8 @@
 // by a kernel of their own just before their reader (schedule.h). Arena tensors need that rarely: layout.cpp gives them
 // the right order from the start.
 #include <algorithm>
+#include <map>
+#include <numeric>
 #include <optional>
 
 #include "codegen/element_builder.h"
@@ -113,20 +115,43 @@ class Packing {
         std::vector<Layout> layouts = other_layouts(program_.buffers[at(operand.buffer)].shape);
         layouts.push_back({});
         layouts.push_back(own);
+        struct Choice {
+          const Layout* layout;
+          const double* copy;  // none: it is there
+          const double* cost;
+        };
+        std::vector<Choice> choices;
         for (const Layout& layout : layouts) {
           if (layout == old || !apply(kernel, operand.buffer, operand.loads, layout)) continue;
-          const bool is_there = layout == own || find_copy(operand.buffer, layout) != nullptr;
-          const double copy =
-              is_there ? 0 : costs_.of(copy_kernel(operand.buffer, operand.buffer, layout, kernel.location));
-          const double cost = costs_.of(kernel) + others + copy;
+          choices.push_back({&layout, nullptr, costs_.ask(kernel)});
+          if (layout != own && find_copy(operand.buffer, layout) == nullptr)
+            choices.back().copy = ask_copy(operand.buffer, layout, kernel.location);
+        }
+        costs_.answer();
+        for (const Choice& choice : choices) {
+          const double copy = choice.copy == nullptr ? 0 : *choice.copy;
+          const double cost = *choice.cost + others + copy;
           if (cost >= best) continue;
           best = cost, copies = others + copy, changed = true;
-          operand.layout = layout, operand.copy_cost = copy;
+          operand.layout = *choice.layout, operand.copy_cost = copy;
         }
         apply(kernel, operand.buffer, operand.loads, operand.layout);
       }
       if (!changed) break;
     }
+  }
+
+  // What bringing a tensor into another layout costs, which depends on its shape alone: tensors of a repeated layer are
+  // asked for once.
+  const double* ask_copy(int32_t source, const Layout& layout, const ir::SourceLocation& location) {
+    const Buffer& buffer = program_.buffers[at(source)];
+    std::vector<int64_t> key{static_cast<int64_t>(buffer.dtype)};
+    for (const Layout& order : {buffer.layout, layout})
+      key.insert(key.end(), {int64_t{order.axis}, int64_t{order.place}, order.block});
+    key.insert(key.end(), buffer.shape.begin(), buffer.shape.end());
+    const auto [found, inserted] = copy_costs_.try_emplace(std::move(key), nullptr);
+    if (inserted) found->second = costs_.ask(copy_kernel(source, source, layout, location));
+    return found->second;
   }
 
   OperandCopy* find_copy(int32_t source, const Layout& layout) {
@@ -194,13 +219,24 @@ class Packing {
     const auto read = [&](const std::vector<Affine>& elements) {
       for (size_t i = 0; i < accesses.size(); ++i)
         program_.kernels[accesses[i].kernel].nodes[at(accesses[i].load.node)].index = elements[i];
-      double cost = 0;
-      for (size_t k : kernels) cost += costs_.of(program_.kernels[k]);
-      return cost;
     };
-    double least = read(before) + costs_.of(program_.kernels[copying]);
-    std::optional<Layout> best;
-    std::vector<Affine> chosen = before;
+    struct Choice {
+      Layout layout;
+      std::vector<Affine> elements;
+      std::vector<const double*> costs;  // of the kernels that read
+      double cost() const {
+        return std::accumulate(costs.begin(), costs.end(), 0.0,
+                               [](double total, const double* cost) { return total + *cost; });
+      }
+    };
+    std::vector<Choice> choices;
+    const auto ask = [&](const Layout& layout, std::vector<Affine> elements) {
+      read(elements);
+      choices.push_back({layout, std::move(elements), {}});
+      for (size_t k : kernels) choices.back().costs.push_back(costs_.ask(program_.kernels[k]));
+    };
+    ask(source.layout, before);
+    const double* copying_cost = costs_.ask(program_.kernels[copying]);
     std::vector<Layout> layouts{{}};
     if (source.storage.space == ir::Space::arena) layouts = other_layouts(source.shape), layouts.push_back({});
     for (const Layout& layout : layouts) {
@@ -211,13 +247,16 @@ class Packing {
         if (!element) break;
         elements.push_back(std::move(*element));
       }
-      if (elements.size() != accesses.size()) continue;
-      const double cost = read(elements);
-      if (cost < least) least = cost, best = layout, chosen = std::move(elements);
+      if (elements.size() == accesses.size()) ask(layout, std::move(elements));
     }
-    read(chosen);
-    if (!best) return false;
-    source.layout = *best;
+    costs_.answer();
+    double least = choices[0].cost() + *copying_cost;
+    const Choice* best = nullptr;
+    for (size_t i = 1; i < choices.size(); ++i)
+      if (choices[i].cost() < least) least = choices[i].cost(), best = &choices[i];
+    read(best == nullptr ? before : best->elements);
+    if (best == nullptr) return false;
+    source.layout = best->layout;
     for (const Access& access : accesses)
       program_.kernels[access.kernel].nodes[at(access.load.node)].buffer = copy.source;
     program_.kernels.erase(program_.kernels.begin() + static_cast<std::ptrdiff_t>(copying));
@@ -307,6 +346,7 @@ class Packing {
   bool arena_;
   size_t sources_ = 0;  // buffers that were there before
   std::vector<OperandCopy> copies_;
+  std::map<std::vector<int64_t>, const double*> copy_costs_;  // by type and both layouts
 };
 
 }  // namespace

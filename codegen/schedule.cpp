@@ -147,8 +147,9 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
       program.reasons.push_back("the whole step is so short that it is one straight line, its state in registers");
     return;
   }
+  Workers workers(compile_threads(options));
   if (limits.width > 1) {
-    KernelCosts costs(limits);
+    KernelCosts costs(limits, workers);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);
     std::vector<OperandCopy> copies;
     if (limits.registers > 0) copies = pack_operands(program, costs, false);
@@ -156,7 +157,8 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     if (limits.registers > 0) pack_operands(program, costs, true, std::move(copies));
   }
   place_scratch(program);
-  for (Kernel& kernel : program.kernels) {
+  workers.for_each(program.kernels.size(), [&](size_t k) {
+    Kernel& kernel = program.kernels[k];
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {
       merge_axes(kernel, nest);
@@ -167,7 +169,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     put_nests(kernel, std::move(nests));
     hoist(kernel);
     if (options.unroll) unroll(kernel, kernel.body);
-  }
+  });
   choose_parts(program, options);
 }
 
