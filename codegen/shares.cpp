@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kMostShares = 8;
 constexpr int64_t kShareWeight = 1000;  // below, what each module costs by itself outweighs the rest
 constexpr int64_t kCallWeight = 8;      // a call of a kernel, in the loop over steps
+constexpr double kFirstShare = 1.6, kLastShare = 0.4;
 constexpr int64_t kFunctionWeight = 20, kRandomWeight = 40;
 
 int64_t weight_of(const Node& node) {
@@ -69,10 +70,20 @@ std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<Ke
   std::vector<int64_t> loads(count, 0);
   loads[0] = weight_of_calls(program, groups);
   std::vector<size_t> shares(groups.size());
+  // How full a share is, of what it is to hold: one after the other less, from kFirstShare down to kLastShare of the
+  // mean. Threads take them in turn, and the last ones, which decide how long one of them waits for the other, are
+  // small.
+  const auto fullness = [&](size_t share, int64_t more) {
+    const double size = kFirstShare + (kLastShare - kFirstShare) * static_cast<double>(share) /
+                                          static_cast<double>(std::max<size_t>(count - 1, 1));
+    return static_cast<double>(loads[share] + more) / size;
+  };
   for (size_t group : heavy_first) {
-    const auto lightest = std::min_element(loads.begin(), loads.end());
-    *lightest += weights[group];
-    shares[group] = static_cast<size_t>(lightest - loads.begin());
+    size_t best = 0;
+    for (size_t share = 1; share < count; ++share)
+      if (fullness(share, weights[group]) < fullness(best, weights[group])) best = share;
+    loads[best] += weights[group];
+    shares[group] = best;
   }
   return shares;
 }

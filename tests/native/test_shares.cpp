@@ -42,9 +42,17 @@ TEST_CASE("shares: a large program is compiled in several, by any number of thre
   CHECK(shares.size() == groups.size());
   CHECK(std::set<size_t>(shares.begin(), shares.end()).size() == count);
 
+  const auto weight_of_share = [&](size_t share) { return std::count(shares.begin(), shares.end(), share); };
+  CHECK(weight_of_share(0) > weight_of_share(count - 1));  // the groups are about alike
+
   std::vector<codegen::ObjectCode> objects;
+  std::vector<std::string> schedules;
+  options.explain = true;
   for (const int threads : {1, 3}) {
     options.compile_threads = threads;
+    const ir::Result<codegen::KernelProgram> same = codegen::lower(plan, {}, options);
+    REQUIRE(same.ok());
+    schedules.push_back(codegen::print(*same));
     check_compiled(plan, arguments, options, 2, threads);
     ir::Result<codegen::ObjectCode> object = codegen::emit_object(*program, options);
     REQUIRE(object.ok());
@@ -52,6 +60,7 @@ TEST_CASE("shares: a large program is compiled in several, by any number of thre
     objects.push_back(std::move(*object));
   }
   CHECK(objects[0].files == objects[1].files);
+  CHECK(schedules[0] == schedules[1]);
 }
 
 TEST_CASE("shares: a small program is one") {
