@@ -31,8 +31,7 @@ class Clock {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-Loaded load(codegen::ObjectCode object) {
-  AlignedBuffer arena(object.arena_bytes);
+Loaded load(codegen::ObjectCode object, AlignedBuffer arena) {
   for (const codegen::InitialBytes& table : object.initial) {
     std::memcpy(arena.data() + table.offset, table.bytes.data(), table.bytes.size());
   }
@@ -45,10 +44,21 @@ Loaded load(codegen::ObjectCode object) {
 std::shared_ptr<LoadedCode> find_kept(const JitCache& cache, const std::string& key) {
   std::optional<codegen::ObjectCode> stored = cache.find(key);
   if (!stored) return nullptr;
-  Loaded loaded = load(std::move(*stored));
+  AlignedBuffer arena(stored->arena_bytes);
+  Loaded loaded = load(std::move(*stored), std::move(arena));
   if (loaded) return *loaded;
   cache.drop(key);
   return nullptr;
+}
+
+// On a thread of its own, or, where the system gives none, when it is asked for.
+template <typename Work>
+auto start(Work work) -> std::future<decltype(work())> {
+  try {
+    return std::async(std::launch::async, work);
+  } catch (const std::system_error&) {
+    return std::async(std::launch::deferred, std::move(work));
+  }
 }
 
 Loaded make(const ir::Func& planned, const std::vector<std::string>& files, const codegen::Options& options,
@@ -59,21 +69,13 @@ Loaded make(const ir::Func& planned, const std::vector<std::string>& files, cons
   const std::string fault = codegen::verify(*lowered);
   ENSURE(fault.empty(), "kernels of @" + planned.name + ": " + fault + "\n" + codegen::print(*lowered));
   const double lowering = clock.milliseconds();
+  // Meanwhile: the system clears the pages one by one, and link would wait for it.
+  std::future<AlignedBuffer> arena = start([bytes = lowered->arena_bytes] { return AlignedBuffer(bytes); });
   ir::Result<codegen::ObjectCode> object = codegen::emit_object(*lowered, options);
   if (!object) return object.take_error();
   object->milliseconds.emplace(object->milliseconds.begin(), "lower", lowering);
   if (cache && !key.empty()) cache->store(key, *object);
-  return load(std::move(*object));
-}
-
-// On a thread of its own, or, where the system gives none, when it is asked for.
-template <typename Work>
-std::shared_future<Loaded> start(Work work) {
-  try {
-    return std::async(std::launch::async, work).share();
-  } catch (const std::system_error&) {
-    return std::async(std::launch::deferred, std::move(work)).share();
-  }
+  return load(std::move(*object), arena.get());
 }
 
 // Work that is begun once, by whoever asks first.
@@ -81,7 +83,7 @@ class Later {
  public:
   explicit Later(std::function<Loaded()> work) : work_(std::move(work)) {}
   void begin() {
-    std::call_once(begun_, [this] { loaded_ = start(work_); });
+    std::call_once(begun_, [this] { loaded_ = start(work_).share(); });
   }
   const Loaded& get() {
     begin();
