@@ -1,6 +1,8 @@
 // Indices, loads and stores of a kernel.
 #include <llvm/IR/Intrinsics.h>
 
+#include <bit>
+
 #include "codegen/kernel_emitter.h"
 #include "codegen/transpose.h"
 #include "ir/ensure.h"
@@ -183,7 +185,7 @@ Value* KernelEmitter::load(const Node& node) {
     return from_memory(builder_, node.dtype, load_at(node, first, llvm::FixedVectorType::get(type, lanes())));
   if (const int64_t offset = interleaved_offset(node, stride); offset >= 0) {
     const int64_t size = ir::dtype_bytes(node.dtype);
-    if (size == 4 && width_ % 4 == 0 && stride != 3) {
+    if (size == 4 && std::has_single_bit(static_cast<unsigned>(width_)) && stride != 3) {
       Node group = node;
       group.index.constant -= offset;
       base_ = nullptr;

@@ -19,9 +19,9 @@ std::vector<llvm::Value*> columns_of_four(llvm::IRBuilderBase& builder, int widt
 // The other way round: element k of each of four vectors, as 4 neighbours, for every k. Their width is a multiple of 4.
 std::vector<llvm::Value*> groups_of_four(llvm::IRBuilderBase& builder, const std::vector<llvm::Value*>& vectors);
 
-// Element `offset` of each of `width` groups of `stride` elements, which lie one behind the other: `width` is a
-// multiple of 4, `stride` 2 or 4. `four(first)` loads 4 neighbours. What picks with other offsets need too is the same
-// code.
+// Element `offset` of each of `width` groups of `stride` elements, which lie one behind the other: `width` is a power
+// of two from 4 on, `stride` 2 or 4. `four(first)` loads 4 neighbours. What picks with other offsets need too is the
+// same code.
 llvm::Value* picked(llvm::IRBuilderBase& builder, int width, int stride, int offset,
                     const std::function<llvm::Value*(int64_t first)>& four);
 

@@ -88,6 +88,19 @@ TEST_CASE("fuse: a convolution stores no windows") {
   CHECK(program->kernels.size() == 2);
 }
 
+TEST_CASE("compiled: as many lanes as there are terms, of elements that are apart") {
+  for (int terms : {3, 5, 6, 7, 9, 12, 13, 15})
+    for (int apart : {2, 3, 4})
+      check(fmt::format(R"(func @f(%x: f32[{0},{1}] data) -> (y: f32[{1}], z: f32[]) {{
+  %0 = reduce %x {{sum, axes = [0]}} : f32[{1}]
+  %1 = slice %x {{begin = [0, 1], end = [{0}, 2]}} : f32[{0},1]
+  %2 = reduce %1 {{sum, axes = [0, 1]}} : f32[]
+  return %0, %2
+}}
+)",
+                        terms, apart));
+}
+
 TEST_CASE("compiled: gather and scatter_add") {
   check(
       R"(func @f(%t: f32[11,6] data, %i: i32[5,7] data, %u: f32[5,7,6] data) -> (y: f32[5,7,6], z: f32[11,6], w: f32[6,5,7], v: f32[6,9]) {
