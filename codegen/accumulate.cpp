@@ -81,24 +81,69 @@ NodeId contract_fold_rule(ElementBuilder& builder, const ir::Value& value, const
                     [&](const Indices& at, NodeId acc) { return contract_terms(builder, value, at, acc); });
 }
 
-// Every element looks at every index. To go over the indices once and add in place would be less work where the axis is
-// long; it needs a loop that stores.
+namespace {
+
+// The axes of the indices that are not shared with the result.
+ir::Shape positions_of(const ElementBuilder& builder, const ir::Value& value) {
+  const ir::Shape& shape = builder.type(value.operands[1]).shape;
+  return {shape.begin() + static_cast<std::ptrdiff_t>(std::get<ir::ScatterAttr>(value.attr).batch), shape.end()};
+}
+
+// Where the updates have the element that `index` and a position of the indices name.
+Indices update_at(const ir::ScatterAttr& attr, const Indices& index, Indices at) {
+  for (size_t i = static_cast<size_t>(attr.batch); i < index.size(); ++i)
+    if (i != static_cast<size_t>(attr.axis)) at.push_back(index[i]);
+  return at;
+}
+
+}  // namespace
+
+// Every element looks at every index, unless the sums were made before.
 NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index) {
+  if (const int32_t sums = builder.added_in(value); sums >= 0) return builder.load(sums, index);
   const ir::ScatterAttr& attr = std::get<ir::ScatterAttr>(value.attr);
-  const ir::Shape& index_shape = builder.type(value.operands[1]).shape;
-  const ir::Shape positions(index_shape.begin() + static_cast<std::ptrdiff_t>(attr.batch), index_shape.end());
-  const size_t axis = static_cast<size_t>(attr.axis);
+  const ir::Shape positions = positions_of(builder, value);
   Indices position;
   return nested(builder, positions, position, builder.number(0, value.type.dtype), [&](NodeId acc) {
     Indices at(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(attr.batch));
     at.insert(at.end(), position.begin(), position.end());
     const Affine entry = builder.bounded_index(builder.at(value.operands[1], at), attr.extent);
     const NodeId own =
-        builder.apply(Op::equal, DType::boolean, {builder.index_number(entry), builder.index_number(index[axis])});
-    for (size_t i = static_cast<size_t>(attr.batch); i < index.size(); ++i)
-      if (i != axis) at.push_back(index[i]);
-    return builder.choose(own, add(builder, acc, builder.at(value.operands[0], at)), acc);
+        builder.apply(Op::equal, DType::boolean,
+                      {builder.index_number(entry), builder.index_number(index[static_cast<size_t>(attr.axis)])});
+    const Indices update = update_at(attr, index, std::move(at));
+    return builder.choose(own, add(builder, acc, builder.at(value.operands[0], update)), acc);
   });
+}
+
+bool adds_in_place(const ir::Func& func, const ir::Value& value) {
+  constexpr int64_t kFewEntries = 16;
+  constexpr int64_t kLittleWork = 1 << 16;
+  if (value.op != Op::scatter_add) return false;
+  const ir::ScatterAttr& attr = std::get<ir::ScatterAttr>(value.attr);
+  // With axes in common the place would differ along what may fill the vectors.
+  if (attr.batch > 0 || attr.extent < kFewEntries) return false;
+  return value.type.elements() > kLittleWork / func[value.operands[1]].type.elements();
+}
+
+void add_in_place(ElementBuilder& builder, const ir::Value& value, Indices index, int32_t sums) {
+  const ir::ScatterAttr& attr = std::get<ir::ScatterAttr>(value.attr);
+  const ir::Shape positions = positions_of(builder, value);
+  Indices position;
+  const std::function<void(size_t)> rounds = [&](size_t axis) {
+    if (axis < positions.size()) {
+      builder.reduce("r", positions[axis], Nodes{}, [&](const Affine& at, const Nodes&) {
+        position.push_back(at);
+        rounds(axis + 1);
+        position.pop_back();
+        return Nodes{};
+      });
+      return;
+    }
+    index[static_cast<size_t>(attr.axis)] = builder.bounded_index(builder.at(value.operands[1], position), attr.extent);
+    builder.add_to(sums, index, builder.at(value.operands[0], update_at(attr, index, position)));
+  };
+  rounds(0);
 }
 
 }  // namespace gradc::codegen

@@ -112,6 +112,19 @@ NodeId ElementBuilder::place(Node node) {
   return id;
 }
 
+// In the innermost scope, whatever it depends on, and with all loops around it: they repeat what it does to memory.
+NodeId ElementBuilder::place_here(Node node) {
+  node.location = location_;
+  const uint64_t mask = depths_of(node);
+  const NodeId id = kernel_.add_node(std::move(node));
+  const size_t depth = scopes_.size() - 1;
+  node_depth_.push_back(static_cast<int32_t>(depth));
+  scopes_[depth].body.push_back({false, id});
+  scopes_[depth].outer |= mask & ((uint64_t{1} << depth) - 1);
+  for (size_t i = 1; i <= depth; ++i) scopes_[i].outer |= uint64_t{1} << (i - 1);
+  return id;
+}
+
 NodeId ElementBuilder::number(double number, ir::DType dtype) {
   const auto [found, inserted] = scopes_[0].numbers.try_emplace({dtype, std::bit_cast<uint64_t>(number)}, kNoNode);
   if (inserted) found->second = place({.kind = NodeKind::constant, .dtype = dtype, .number = number});
@@ -212,6 +225,19 @@ void ElementBuilder::store(int32_t buffer, const Indices& position, NodeId value
   const NodeId id = kernel_.add_node(std::move(node));
   node_depth_.push_back(0);
   scopes_[0].body.push_back({false, id});
+}
+
+void ElementBuilder::add_to(int32_t buffer, const Indices& position, NodeId term) {
+  const Buffer& memory = input_.buffers[static_cast<size_t>(buffer)];
+  Node node{.kind = NodeKind::load,
+            .dtype = memory.dtype,
+            .buffer = buffer,
+            .index = linear_index(memory.shape, position),
+            .position = position};
+  const NodeId before = place_here(node);
+  node.kind = NodeKind::store;
+  node.operands = {apply(ir::Op::add, memory.dtype, {before, term})};
+  place_here(std::move(node));
 }
 
 NodeId ElementBuilder::under(NodeId predicate, const std::function<NodeId()>& build) {

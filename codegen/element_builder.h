@@ -24,6 +24,7 @@ struct LoweringInput {
   const std::vector<Buffer>& buffers;
   const std::vector<int32_t>& buffer_of;
   const std::vector<int32_t>& blocks_of;  // the buffer with the lanes of a sum's blocks, -1 where there is none
+  const std::vector<int32_t>& added_in;   // the buffer that a scatter_add was added up in before, -1 where none was
 };
 
 class ElementBuilder {
@@ -47,6 +48,8 @@ class ElementBuilder {
   NodeId load(int32_t buffer, const Affine& element, Indices position = {});
   NodeId random(std::vector<NodeId> key, int64_t place, const Affine& sample, const Affine& element);
   void store(int32_t buffer, const Indices& position, NodeId value, const ir::SourceLocation& location);
+  // buffer[position] += term, in every round of the loops that are open.
+  void add_to(int32_t buffer, const Indices& position, NodeId term);
 
   // Builds with loads happening only where `predicate` holds too; the value elsewhere is arbitrary.
   NodeId under(NodeId predicate, const std::function<NodeId()>& build);
@@ -85,6 +88,9 @@ class ElementBuilder {
   int32_t blocks_of(const ir::Value& value) const {
     return input_.blocks_of[static_cast<size_t>(&value - input_.func.values.data())];
   }
+  int32_t added_in(const ir::Value& value) const {
+    return input_.added_in[static_cast<size_t>(&value - input_.func.values.data())];
+  }
   ir::DType dtype(NodeId node) const { return kernel_.nodes[static_cast<size_t>(node)].dtype; }
   const ir::Type& type(ir::ValueId value) const { return input_.func[value].type; }
   // The first reason why the function cannot be lowered; empty where there is none.
@@ -107,6 +113,7 @@ class ElementBuilder {
   bool is_true(NodeId condition) const;
   uint64_t depths_of(const Node& node) const;
   NodeId place(Node node);
+  NodeId place_here(Node node);
   int32_t open_scope();
   Nodes close_scope(Loop loop);
 

@@ -39,5 +39,10 @@ NodeId contract_terms(ElementBuilder& builder, const ir::Value& value, const Ind
 NodeId fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
 NodeId contract_fold_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
 NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const Indices& index);
+// Whether it is less work to go over the indices once and to add in memory (a loop that stores; the order in which an
+// element's terms are added is the same), and to make these sums before they are read.
+bool adds_in_place(const ir::Func& func, const ir::Value& value);
+// Adds all updates to `sums`, which holds zeros; `index` has the axes of the result but for the one that is looked up.
+void add_in_place(ElementBuilder& builder, const ir::Value& value, Indices index, int32_t sums);
 
 }  // namespace gradc::codegen

@@ -285,6 +285,7 @@ void KernelEmitter::store(const Node& node) {
                               vector ? wide(node.operands[0]) : value(node.operands[0]));
     return;
   }
+  ENSURE(!scattered(node.index), "the lanes of a vector are stored at computed indices");
   const int64_t stride = vector_stride(node.index);
   Value* first = element_pointer(node);
   if (stride == 0) {

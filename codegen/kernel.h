@@ -19,7 +19,8 @@
 //   }
 //
 // Meaning: a loop runs its axis from 0 to extent-1, ascending; iterations of `parallel` may run in any order or at the
-// same time. `reduce` carries values: at first the inits, then what the body yields; its results are the last ones.
+// same time. `reduce` carries values: at first the inits, then what the body yields; its results are the last ones. It
+// may carry none and run for what it stores, where a node says (scatter_add).
 // `lanes` runs its body once for each lane (at most 16) and adds what the lanes yield by halving: l += l+8, l+4, l+2,
 // l+1, lanes that do not exist skipped. `where` stands inside `lanes`: lanes below its extent take what the body
 // yields, the others keep the init. Schedules (vector, tile, unroll, turn) never change a bit. Made by lower.h,

@@ -2,7 +2,8 @@
 //   1. Every statement, node, loop, axis and buffer that is referred to exists; no node or loop stands in two places.
 //   2. A node is defined before it is used, in the same block or around it.
 //   3. An index uses axes of loops around it only, and dynamic axes whose node is defined and known to be in bounds;
-//      stores use none of these. `where` stands inside the `lanes` of its axis.
+//      stores use these only beside the axes of all loops around them that are no `reduce`. `where` stands inside the
+//      `lanes` of its axis.
 //   4. Types: operands of an elementwise operation are what it takes; loads and stores have their buffer's type; what a
 //      loop carries keeps its type.
 //   5. Loads without a predicate, and stores, stay inside their buffer; arena buffers stay inside the arena; data and
@@ -153,9 +154,18 @@ class Verifier {
             "{}[{} ... {}] is outside its {} elements", buffer.name, reach.low, reach.high, buffer.elements());
     if (node.kind == NodeKind::load) return;
     require(node.operands.size() == 1 && dtype(node.operands[0]) == node.dtype, "{} stores another type", buffer.name);
-    require(!kernel_->is_dynamic(node.index), "{} is stored at an index that is computed", buffer.name);
+    if (kernel_->is_dynamic(node.index)) check_computed_store(node, buffer);
     require(buffer.storage.space != ir::Space::data && buffer.storage.space != ir::Space::hyper,
             "{} is written but lies in a space that is read only", buffer.name);
+  }
+
+  // Rounds that run at the same time store elsewhere.
+  void check_computed_store(const Node& node, const Buffer& buffer) {
+    for (const Loop* loop : open_loops_) {
+      require(loop->kind == LoopKind::reduce || node.index.stride(loop->axis) != 0,
+              "{} is stored at the same computed index by all rounds of {}", buffer.name,
+              kernel_->axes[at(loop->axis)].name);
+    }
   }
 
   void check_apply(const Node& node) {
@@ -223,7 +233,9 @@ class Verifier {
     const bool outer_vector = vector_open_;
     vector_open_ = vector_open_ || vector;
     points_ *= tile;
+    open_loops_.push_back(&loop);
     check(loop.body);
+    open_loops_.pop_back();
     points_ /= tile;
     vector_open_ = outer_vector;
     open_axis_[at(loop.axis)] = is_where;
@@ -303,6 +315,7 @@ class Verifier {
   std::vector<bool> defined_, placed_, loop_placed_, open_axis_;
   std::vector<NodeId> block_nodes_;  // defined by the block that was checked last
   bool vector_open_ = false;
+  std::vector<const Loop*> open_loops_;
   int32_t points_ = 1;  // of the open tiles
   std::string error_;
 };

@@ -47,7 +47,8 @@ class Lowering {
         program_(program),
         buffer_of_(func.size(), -1),
         blocks_of_(func.size(), -1),
-        input_{func, program.buffers, buffer_of_, blocks_of_} {}
+        added_in_(func.size(), -1),
+        input_{func, program.buffers, buffer_of_, blocks_of_, added_in_} {}
 
   std::string run() {
     if (std::string error = check_types(); !error.empty()) return error;
@@ -150,10 +151,61 @@ class Lowering {
     return {};
   }
 
+  // The scatter_adds that `stored` is computed of and that are added up in memory: two kernels before, of which the
+  // first stores zeros.
+  std::string lower_added(uint32_t stored) {
+    std::set<uint32_t> seen{stored};
+    std::vector<uint32_t> pending{stored};
+    while (!pending.empty()) {
+      const uint32_t id = pending.back();
+      pending.pop_back();
+      const ir::Value& value = func_.values[id];
+      if (adds_in_place(func_, value) && added_in_[id] < 0) {
+        if (std::string error = lower_sums_in_place(id); !error.empty()) return error;
+        continue;
+      }
+      for (ValueId operand : value.operands)
+        if (buffer_of_[operand.index] < 0 && seen.insert(operand.index).second) pending.push_back(operand.index);
+    }
+    return {};
+  }
+
+  std::string lower_sums_in_place(uint32_t id) {
+    const ir::Value& value = func_.values[id];
+    const ir::Shape& shape = value.type.shape;
+    const int32_t buffer = add_scratch(program_, {name_of(func_, id) + ".sums", {}, value.type.dtype, shape, {}});
+    const size_t looked_up = static_cast<size_t>(std::get<ir::ScatterAttr>(value.attr).axis);
+    for (const bool zeros : {true, false}) {
+      Kernel kernel;
+      kernel.location = value.location;
+      ElementBuilder builder(input_, kernel);
+      builder.locate(value.location);
+      std::vector<int32_t> axes;
+      Indices index(shape.size());
+      for (size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] == 1 || (!zeros && i == looked_up)) continue;
+        axes.push_back(builder.parallel_axis(shape[i]));
+        index[i] = axis_index(axes.back());
+      }
+      if (zeros) {
+        builder.store(buffer, index, builder.number(0, value.type.dtype), value.location);
+      } else {
+        add_in_place(builder, value, index, buffer);
+      }
+      if (!builder.error().empty()) return builder.error();
+      put_nest(kernel, axes, builder.take_body(), value.location);
+      program_.kernels.push_back(std::move(kernel));
+    }
+    added_in_[id] = buffer;
+    return {};
+  }
+
   std::string lower_kernel(const std::vector<uint32_t>& values) {
     if (values.empty()) return "kernel numbers are not dense";
-    for (uint32_t id : values)
+    for (uint32_t id : values) {
+      if (std::string error = lower_added(id); !error.empty()) return error;
       if (std::string error = lower_blocks(id); !error.empty()) return error;
+    }
     Kernel kernel;
     if (std::string error = codegen::lower_kernel(input_, values, kernel); !error.empty()) return error;
     program_.kernels.push_back(std::move(kernel));
@@ -164,6 +216,7 @@ class Lowering {
   KernelProgram& program_;
   std::vector<int32_t> buffer_of_;
   std::vector<int32_t> blocks_of_;
+  std::vector<int32_t> added_in_;
   LoweringInput input_;
 };
 

@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "codegen/codegen.h"
 #include "run_compiled.h"
 
@@ -133,6 +135,62 @@ TEST_CASE("compiled: gather and scatter_add") {
   return %0, %1, %2, %3, %4
 }
 )");
+}
+
+TEST_CASE("compiled: what is looked up in a long axis is added up in memory, in the same order") {
+  const auto has_sums = [](const ir::Func& func) {
+    const ir::Result<codegen::KernelProgram> program = codegen::lower(planned(func), {}, {});
+    REQUIRE(program);
+    return std::any_of(program->buffers.begin(), program->buffers.end(),
+                       [](const codegen::Buffer& buffer) { return buffer.name.ends_with(".sums"); });
+  };
+  // Alone, behind other work, with a sum that begins with it, and with axes before, behind and around it.
+  for (const char* updates : {"%u", "%0"}) {
+    const std::string text = fmt::format(
+        R"(func @f(%i: i32[9,31] data, %u: f32[9,31,24] data, %a: f32[40,24] data, %b: f32[24,24] data) -> (y: f32[40,24], z: f32[24,40], w: f32[24,50], v: f32[40,24]) {{
+  %0 = tanh %u : f32[9,31,24]
+  %1 = scatter_add {0}, %i {{axis = 0, batch = 0, extent = 40}} : f32[40,24]
+  %2 = sqrt %a : f32[40,24]
+  %3 = mul %1, %2 : f32[40,24]
+  %4 = permute %1 {{axes = [1, 0]}} : f32[24,40]
+  %5 = neg %4 : f32[24,40]
+  %6 = scatter_add {0}, %i {{axis = 1, batch = 0, extent = 50}} : f32[24,50]
+  %7 = contract %a, %b, %1 {{"ij,jk->ik"}} : f32[40,24]
+  return %3, %5, %6, %7
+}}
+)",
+        updates);
+    CHECK(has_sums(func_of(text)));
+    check(text);
+  }
+  // Numbers without further axes, integers, one index for all, and indices that do not vary where the updates do.
+  const std::string text =
+      R"(func @f(%i: i32[700] data, %u: f32[700] data, %k: i32[700] data, %j: i32[3,1] data, %v: f32[3,1,21,33] data) -> (y: f32[99], z: i32[99], w: f32[21,64,33]) {
+  %0 = scatter_add %u, %i {axis = 0, batch = 0, extent = 99} : f32[99]
+  %1 = scatter_add %k, %i {axis = 0, batch = 0, extent = 99} : i32[99]
+  %2 = scatter_add %v, %j {axis = 1, batch = 0, extent = 64} : f32[21,64,33]
+  return %0, %1, %2
+}
+)";
+  CHECK(has_sums(func_of(text)));
+  check(text);
+  const std::string constant =
+      R"(func @f(%a: f32[300] data) -> (y: f32[17,300]) {
+  %i = constant {3} : i32[20,4]
+  %0 = broadcast %a {axes = [2]} : f32[20,4,300]
+  %1 = scatter_add %0, %i {axis = 0, batch = 0, extent = 17} : f32[17,300]
+  return %1
+}
+)";
+  CHECK(has_sums(func_of(constant)));
+  check(constant);
+  // Short axes are better looked through.
+  CHECK_FALSE(has_sums(func_of(
+      R"(func @f(%i: i32[900] data, %u: f32[900,24] data) -> (y: f32[15,24]) {
+  %0 = scatter_add %u, %i {axis = 0, batch = 0, extent = 15} : f32[15,24]
+  return %0
+}
+)")));
 }
 
 TEST_CASE("compiled: what is looked up may be computed, padded or random") {
