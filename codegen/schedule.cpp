@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "codegen/parts.h"
 
@@ -138,6 +139,28 @@ bool is_mask(const Kernel& kernel, NodeId condition) {
          std::all_of(node.operands.begin(), node.operands.end(), [&](NodeId id) { return is_mask(kernel, id); });
 }
 
+namespace {
+
+constexpr int kFewRegisters = 6;
+
+// Kernels that are next to nothing of the step: what a large tile of theirs takes to compile it never saves.
+std::vector<bool> little_kernels(const KernelProgram& program, KernelCosts& costs) {
+  constexpr double kLittle = 0.001;
+  std::vector<const double*> answers;
+  for (const Kernel& kernel : program.kernels) answers.push_back(costs.ask(kernel));
+  costs.answer();
+  const double all = std::accumulate(answers.begin(), answers.end(), 0.0,
+                                     [](double total, const double* cost) { return total + *cost; });
+  const auto share = [&](const double* cost) {  // of all kernels that are the same
+    return *cost * static_cast<double>(std::count(answers.begin(), answers.end(), cost)) / all;
+  };
+  std::vector<bool> little;
+  for (const double* cost : answers) little.push_back(share(cost) < kLittle);
+  return little;
+}
+
+}  // namespace
+
 void schedule(KernelProgram& program, const Options& options, const TargetInfo& target) {
   const ScheduleLimits limits{options.vector_width == 0 ? target.vector_floats : options.vector_width,
                               target.vector_floats, options.unroll ? target.vector_registers : 0, options.explain,
@@ -148,6 +171,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     return;
   }
   Workers workers(compile_threads(options));
+  std::vector<bool> is_little;
   if (limits.width > 1) {
     KernelCosts costs(limits, workers);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);
@@ -155,16 +179,23 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
     if (limits.registers > 0) copies = pack_operands(program, costs, false);
     choose_layouts(program, costs);
     if (limits.registers > 0) pack_operands(program, costs, true, std::move(copies));
+    if (limits.registers > 0) is_little = little_kernels(program, costs);
   }
+  is_little.resize(program.kernels.size(), false);
   place_scratch(program);
   workers.for_each(program.kernels.size(), [&](size_t k) {
     Kernel& kernel = program.kernels[k];
+    ScheduleLimits own = limits;
+    if (is_little[k]) {
+      own.registers = std::min(own.registers, kFewRegisters);
+      if (own.explain) kernel.reasons.push_back("less than a thousandth of the step: a small tile, quick to compile");
+    }
     std::vector<Nest> nests = take_nests(kernel);
     for (Nest& nest : nests) {
       merge_axes(kernel, nest);
-      choose_vector_axis(kernel, nest, limits);
+      choose_vector_axis(kernel, nest, own);
       sums_first(kernel, nest);
-      widen_rounds(kernel, nest, limits);
+      widen_rounds(kernel, nest, own);
     }
     put_nests(kernel, std::move(nests));
     hoist(kernel);

@@ -59,6 +59,37 @@ TEST_CASE("schedule: an axis that runs through all operands fills the vectors, w
   CHECK(contains(text, "vector 4"));
 }
 
+TEST_CASE("schedule: a kernel that is next to nothing of the step gets a small tile") {
+  std::optional<codegen::Options> options = avx2();
+  if (!options) return;
+  options->explain = true;
+  const auto lowered = [&](int rows) {
+    const ir::Result<codegen::KernelProgram> program = codegen::lower(
+        planned(func_of(fmt::format(
+            R"(func @f(%a: f32[512,512] data, %b: f32[512,512] data, %c: f32[{0},32] data, %d: f32[32,32] data) -> (y: f32[512,512], z: f32[{0},32]) {{
+  %0 = contract %a, %b {{"ij,jk->ik"}} : f32[512,512]
+  %1 = contract %c, %d {{"ij,jk->ik"}} : f32[{0},32]
+  return %0, %1
+}}
+)",
+            rows))),
+        {}, *options);
+    REQUIRE(program.ok());
+    // Rows times vectors of the tile of the kernel that stores the smaller product.
+    int points = 1;
+    const codegen::Kernel& kernel = program->kernels.back();
+    for (const codegen::Loop& loop : kernel.loops) points *= loop.schedule.tile;
+    const bool little = kernel.reasons[0] == "less than a thousandth of the step: a small tile, quick to compile";
+    return std::pair(points, little);
+  };
+  const auto [small, is_little] = lowered(16);
+  const auto [large, is_large_little] = lowered(1024);
+  CHECK(is_little);
+  CHECK_FALSE(is_large_little);
+  CHECK(small <= 4);
+  CHECK(large >= 8);
+}
+
 TEST_CASE("schedule: what does not depend on the inner axis is computed outside it") {
   const std::string text =
       kernels(R"(func @f(%a: f32[20,30] data, %b: f32[20] data, %c: f32[] hyper) -> (y: f32[20,30]) {
