@@ -8,8 +8,8 @@
 //   merge    two adjacent axes through which every address runs as through one become one again
 //   vector   the parallel axis with the least estimated work per element is done W at a time
 //   tile     a sum keeps a tile of results in registers: rows of one axis, vectors of another, so that what it loads is
-//            used for several results (cost.h); a small one in kernels that are next to nothing of the step, whose large
-//            tiles take longer to compile than they ever save
+//            used for several results (cost.h); a small one in kernels that are next to nothing of the step: a large
+//            one takes longer to compile than it ever saves
 //   turn     loads that are scattered along the vectors and neighbours along the rounds of the sum are loaded for four
 //            rounds at once and turned in registers, where that is less than packing (cost.h)
 //   hoist    what does not depend on a parallel axis moves out of its loop
