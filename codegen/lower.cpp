@@ -96,23 +96,40 @@ class Lowering {
     }
   }
 
-  // The long sums that `stored` is computed of, block by block: a kernel before, which stores the lanes of each block.
-  std::string lower_blocks(uint32_t stored) {
+  // The values that `stored` is computed of in its kernel, itself the first; `visit` says whether to go on to the
+  // operands.
+  template <typename Visit>
+  void visit_computed(uint32_t stored, const Visit& visit) const {
     std::set<uint32_t> seen{stored};
     std::vector<uint32_t> pending{stored};
     while (!pending.empty()) {
       const uint32_t id = pending.back();
       pending.pop_back();
-      const ir::Value& value = func_.values[id];
-      if (const std::optional<SumBlocks> blocks = codegen::blocks_of(func_, value); blocks && blocks_of_[id] < 0) {
-        if (std::string error = lower_blocks(id, *blocks); !error.empty()) return error;
-        continue;
-      }
-      if (!ir::op_info(value.op).has(ir::kElementwise)) continue;
-      for (ValueId operand : value.operands)
+      if (!visit(id)) continue;
+      for (ValueId operand : func_.values[id].operands)
         if (buffer_of_[operand.index] < 0 && seen.insert(operand.index).second) pending.push_back(operand.index);
     }
-    return {};
+  }
+
+  // What `stored` is computed of and kernels before make: the lanes of the blocks of long sums, and scatter_adds that
+  // are added up in memory.
+  std::string lower_before(uint32_t stored) {
+    std::string error;
+    visit_computed(stored, [&](uint32_t id) {
+      if (!error.empty() || !adds_in_place(func_, func_.values[id])) return error.empty();
+      if (added_in_[id] < 0) error = lower_sums_in_place(id);
+      return false;
+    });
+    visit_computed(stored, [&](uint32_t id) {
+      const ir::Value& value = func_.values[id];
+      const std::optional<SumBlocks> blocks = codegen::blocks_of(func_, value);
+      if (error.empty() && blocks && blocks_of_[id] < 0) {
+        error = lower_blocks(id, *blocks);
+        return false;
+      }
+      return error.empty() && ir::op_info(value.op).has(ir::kElementwise);
+    });
+    return error;
   }
 
   std::string lower_blocks(uint32_t id, const SumBlocks& blocks) {
@@ -151,25 +168,7 @@ class Lowering {
     return {};
   }
 
-  // The scatter_adds that `stored` is computed of and that are added up in memory: two kernels before, of which the
-  // first stores zeros.
-  std::string lower_added(uint32_t stored) {
-    std::set<uint32_t> seen{stored};
-    std::vector<uint32_t> pending{stored};
-    while (!pending.empty()) {
-      const uint32_t id = pending.back();
-      pending.pop_back();
-      const ir::Value& value = func_.values[id];
-      if (adds_in_place(func_, value) && added_in_[id] < 0) {
-        if (std::string error = lower_sums_in_place(id); !error.empty()) return error;
-        continue;
-      }
-      for (ValueId operand : value.operands)
-        if (buffer_of_[operand.index] < 0 && seen.insert(operand.index).second) pending.push_back(operand.index);
-    }
-    return {};
-  }
-
+  // Two kernels, of which the first stores zeros.
   std::string lower_sums_in_place(uint32_t id) {
     const ir::Value& value = func_.values[id];
     const ir::Shape& shape = value.type.shape;
@@ -203,8 +202,7 @@ class Lowering {
   std::string lower_kernel(const std::vector<uint32_t>& values) {
     if (values.empty()) return "kernel numbers are not dense";
     for (uint32_t id : values) {
-      if (std::string error = lower_added(id); !error.empty()) return error;
-      if (std::string error = lower_blocks(id); !error.empty()) return error;
+      if (std::string error = lower_before(id); !error.empty()) return error;
     }
     Kernel kernel;
     if (std::string error = codegen::lower_kernel(input_, values, kernel); !error.empty()) return error;

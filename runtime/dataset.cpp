@@ -10,14 +10,6 @@
 #include "runtime/state.h"
 
 namespace gradc::runtime {
-namespace {
-
-ir::Type without_batch(const ir::Type& type) {
-  ENSURE(type.rank() >= 1, "a data argument has no batch axis");
-  return {type.dtype, ir::Shape(type.shape.begin() + 1, type.shape.end())};
-}
-
-}  // namespace
 
 ir::Result<Dataset> Dataset::resident(ResidentRows rows, const Layout& step, uint64_t seed, bool padded) {
   Dataset data;

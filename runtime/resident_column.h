@@ -32,4 +32,7 @@ struct ResidentColumn {
   void copy_row(int64_t row, float* to) const;
 };
 
+// The type of one row of a batch.
+ir::Type without_batch(const ir::Type& type);
+
 }  // namespace gradc::runtime

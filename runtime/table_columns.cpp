@@ -85,10 +85,6 @@ ir::Status check_bytes(const ByteRows& rows, const ColumnLimit& column) {
   return ir::success();
 }
 
-ir::Type row_type(const ir::Value& value) {
-  return {ir::DType::f32, {value.type.shape.begin() + 1, value.type.shape.end()}};
-}
-
 // The numbers of the columns that have no bytes, a chunk of rows after the other.
 ir::Status make_values(const ir::Table& table, const ir::Func& func, int64_t chunk, const NamedTensors& statistics,
                        const std::vector<ColumnLimit>& columns, const std::vector<int64_t>& order,
@@ -168,7 +164,7 @@ ir::Result<std::vector<ResidentColumn>> table_columns(const std::shared_ptr<cons
     ENSURE(result != nullptr && func[result->value].type.dtype == ir::DType::f32,
            "@" + func.name + " has no numbers " + columns[c].name);
     const auto place = static_cast<size_t>(result - func.results.data());
-    resident[c] = {columns[c].name, row_type(func[result->value]), {}, 0, 0};
+    resident[c] = {columns[c].name, without_batch(func[result->value].type), {}, 0, 0};
     const std::optional<size_t> column = byte_column(*table, func, place);
     bytes_only = bytes_only && column;
     if (!column) continue;
