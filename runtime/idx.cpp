@@ -140,10 +140,11 @@ ir::Type row_type(const ImageFiles& pair) {
 }  // namespace
 
 ir::Result<ByteArray> read_idx(const std::string& path, const std::string& name, int64_t spare) {
-  ir::Result<IdxHead> head = read_head(path, name);
-  if (!head) return head.take_error();
+  // First, because it waits for nobody and refuses what is no regular file; zlib would wait for a pipe's other end.
   ir::Result<InputFile> file = InputFile::open(path);
   if (!file) return file.take_error();
+  ir::Result<IdxHead> head = read_head(path, name);
+  if (!head) return head.take_error();
   if (head->packed && file->size() > kMaxBytes)
     return ir::Error{fmt::format("{} is larger than {} bytes", name, kMaxBytes)};
   // A head can claim what the file does not hold.

@@ -2,6 +2,7 @@
 #include "runtime/read_table.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -133,6 +134,10 @@ TEST_CASE("idx: plain and compressed, sizes checked") {
   // Claims more than so few compressed bytes can become: no memory is taken for it.
   CHECK(error(bytes_of(folder.compress("small", word(2049) + word(1000000000) + "abc"))) ==
         "x ends after 3 of the 1000000000 elements that its head claims");
+  const std::string pipe = (folder.path / "pipe").string();
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(read_idx(pipe, "pipe").error() == "cannot read `" + pipe + "`: it is not a regular file");
+  CHECK(read_idx(folder.path.string(), "x").error() == "cannot read `" + folder.path.string() + "`: it is a folder");
   const std::string large = folder.write("large.gz", head + tail);
   std::filesystem::resize_file(large, (std::uintmax_t{1} << 30) + 1);
   CHECK(read_idx(large, "large.gz").error() == "large.gz is larger than 1073741824 bytes");
