@@ -159,12 +159,21 @@ class Verifier {
             "{} is written but lies in a space that is read only", buffer.name);
   }
 
-  // Rounds that run at the same time store elsewhere.
+  // Rounds that run at the same time store elsewhere, whatever the node says: the axes of their loops are in the index,
+  // and each stride is longer than all that the shorter ones reach.
   void check_computed_store(const Node& node, const Buffer& buffer) {
     for (const Loop* loop : open_loops_) {
       require(loop->kind == LoopKind::reduce || node.index.stride(loop->axis) != 0,
               "{} is stored at the same computed index by all rounds of {}", buffer.name,
               kernel_->axes[at(loop->axis)].name);
+    }
+    std::vector<Affine::Term> terms = node.index.terms;
+    std::sort(terms.begin(), terms.end(), [](const auto& a, const auto& b) { return a.stride < b.stride; });
+    int64_t reached = 0;
+    for (const Affine::Term& term : terms) {
+      require(term.stride > reached, "{} is stored at a computed index that other rounds may store at too",
+              buffer.name);
+      reached += term.stride * (kernel_->axes[at(term.axis)].extent - 1);
     }
   }
 

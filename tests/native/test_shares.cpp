@@ -42,8 +42,8 @@ TEST_CASE("shares: a large program is compiled in several, by any number of thre
   CHECK(shares.size() == groups.size());
   CHECK(std::set<size_t>(shares.begin(), shares.end()).size() == count);
 
-  const auto weight_of_share = [&](size_t share) { return std::count(shares.begin(), shares.end(), share); };
-  CHECK(weight_of_share(0) > weight_of_share(count - 1));  // the groups are about alike
+  const auto groups_in = [&](size_t share) { return std::count(shares.begin(), shares.end(), share); };
+  CHECK(groups_in(0) > groups_in(count - 1));  // the groups are about alike
 
   std::vector<codegen::ObjectCode> objects;
   std::vector<std::string> schedules;
