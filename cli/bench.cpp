@@ -79,7 +79,7 @@ int bench(const BenchWords& words) {
   const codegen::Options options = code_options(words.code);
   ir::Result<codegen::KernelProgram> kernels = codegen::lower(*module.find(step), module.files, options);
   if (!kernels) return fail(kernels.error());
-  runtime::ThreadPool pool(words.threads == 0 ? runtime::default_threads() : static_cast<int>(words.threads));
+  ir::ThreadPool pool(static_cast<int>(words.threads));
   ir::Result<double> peak = runtime::measure_peak(options);
   if (!peak) return fail(peak.error());
   ir::Result<std::vector<runtime::KernelTime>> times = runtime::measure_kernels(*kernels, options, pool);

@@ -69,8 +69,7 @@ auto beside(bool wanted, Work work) -> std::future<decltype(work())> {
 ir::Result<runtime::Host> make_host(const TrainWords& words) {
   runtime::Host host;
   if (words.interpret) return host;
-  const auto threads = static_cast<int>(words.threads);
-  host.pool = std::make_shared<runtime::ThreadPool>(threads == 0 ? runtime::default_threads() : threads);
+  host.pool = std::make_shared<ir::ThreadPool>(static_cast<int>(words.threads));
   if (words.no_cache) return host;
   ir::Result<std::optional<runtime::JitCache>> cache = runtime::JitCache::from_environment();
   if (!cache) return cache.take_error();

@@ -27,7 +27,7 @@ struct Options {
   int64_t parallel_ns = 4000;  // a kernel that is estimated to take less is not dealt out to threads
   bool time_llvm = false;      // ask LLVM what each of its passes took (ObjectCode::llvm_times); no part of cache_key
   bool explain = false;        // keep the reasons of the schedules, for print
-  int compile_threads = 0;     // that emit_object may use; 0: one a core. No part of cache_key
+  int compile_threads = 0;     // that compiling may use; 0: ir::default_threads(). No part of cache_key
   std::string cpu = "native";  // a processor name of LLVM
 };
 

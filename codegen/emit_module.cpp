@@ -79,14 +79,14 @@ constexpr size_t index_of(ir::Space space) { return static_cast<size_t>(space); 
 class ModuleEmitter {
  public:
   ModuleEmitter(const KernelProgram& program, const std::vector<KernelGroup>& groups, const Options& options,
-                bool software_fma, llvm::LLVMContext& context, const Share& share)
+                llvm::LLVMContext& context, const Share& share)
       : program_(program),
         groups_(groups),
         share_(share),
         context_(context),
         module_(std::make_unique<llvm::Module>(program.name, context)),
         builder_(context),
-        emit_{builder_, ScalarEmitter(builder_, software_fma), {}, nullptr, nullptr, {}, nullptr, nullptr},
+        emit_{builder_, ScalarEmitter(builder_, program.software_fma), {}, nullptr, nullptr, {}, nullptr, nullptr},
         name_(symbol_name(program)) {
     if (!options.debug_info) return;
     debug_.emplace(*module_, program);
@@ -353,9 +353,8 @@ std::string symbol_name(const KernelProgram& program) {
 }
 
 std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const std::vector<KernelGroup>& groups,
-                                          const Options& options, bool software_fma, llvm::LLVMContext& context,
-                                          const Share& share) {
-  return ModuleEmitter(program, groups, options, software_fma, context, share).run();
+                                          const Options& options, llvm::LLVMContext& context, const Share& share) {
+  return ModuleEmitter(program, groups, options, context, share).run();
 }
 
 }  // namespace gradc::codegen

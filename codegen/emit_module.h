@@ -23,7 +23,6 @@ std::string symbol_name(const KernelProgram& program);
 // The module of one share; the step function and the loop are in the first.
 // `groups` are those of group_kernels, by place where there is debug information.
 std::unique_ptr<llvm::Module> emit_module(const KernelProgram& program, const std::vector<KernelGroup>& groups,
-                                          const Options& options, bool software_fma, llvm::LLVMContext& context,
-                                          const Share& share);
+                                          const Options& options, llvm::LLVMContext& context, const Share& share);
 
 }  // namespace gradc::codegen

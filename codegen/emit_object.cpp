@@ -18,33 +18,22 @@
 #include "codegen/optimize.h"
 #include "codegen/sanitize_threads.h"
 #include "codegen/target.h"
-#include "codegen/workers.h"
 #include "ir/ensure.h"
+#include "ir/thread_pool.h"
 
 namespace gradc::codegen {
 
 namespace {
 
 // What makes machine code, of one module after the other.
-struct Generator {
-  std::unique_ptr<llvm::TargetMachine> machine;
-  bool software_fma = false;
-};
-
-ir::Result<Generator> make_generator(const Options& options) {
-  ir::Result<TargetInfo> info = target_info(options);
-  if (!info) return info.take_error();
-  ir::Result<std::unique_ptr<llvm::TargetMachine>> machine = make_target_machine(options);
-  if (!machine) return machine.take_error();
-  return Generator{std::move(*machine), options.software_fma || !info->has_fma};
-}
+using Generator = std::unique_ptr<llvm::TargetMachine>;
 
 std::unique_ptr<llvm::Module> module_for(const Generator& generator, llvm::LLVMContext& context,
                                          const KernelProgram& program, const std::vector<KernelGroup>& groups,
                                          const Options& options, const Share& share) {
-  std::unique_ptr<llvm::Module> module = emit_module(program, groups, options, generator.software_fma, context, share);
-  module->setDataLayout(generator.machine->createDataLayout());
-  module->setTargetTriple(generator.machine->getTargetTriple().str());
+  std::unique_ptr<llvm::Module> module = emit_module(program, groups, options, context, share);
+  module->setDataLayout(generator->createDataLayout());
+  module->setTargetTriple(generator->getTargetTriple().str());
   return module;
 }
 
@@ -53,7 +42,7 @@ ir::Result<llvm::SmallString<0>> machine_code(const Generator& generator, llvm::
   llvm::SmallString<0> code;
   llvm::raw_svector_ostream stream(code);
   llvm::legacy::PassManager passes;
-  if (generator.machine->addPassesToEmitFile(passes, stream, nullptr, type))
+  if (generator->addPassesToEmitFile(passes, stream, nullptr, type))
     return ir::Error{"LLVM cannot write this kind of file for the host"};
   passes.run(module);
   return code;
@@ -99,12 +88,12 @@ class Clock {
 }  // namespace
 
 ir::Result<std::string> emit_text(const KernelProgram& program, Stage stage, const Options& options) {
-  ir::Result<Generator> generator = make_generator(options);
+  ir::Result<Generator> generator = make_target_machine(options);
   if (!generator) return generator.take_error();
   llvm::LLVMContext context;
   const std::unique_ptr<llvm::Module> module =
       module_for(*generator, context, program, group_kernels(program, options.debug_info), options, {});
-  if (stage != Stage::llvm) optimize(*module, *generator->machine, program, options);
+  if (stage != Stage::llvm) optimize(*module, **generator, program, options);
   if (stage == Stage::assembly) {
     ir::Result<llvm::SmallString<0>> code = machine_code(*generator, *module, llvm::CodeGenFileType::AssemblyFile);
     if (!code) return code.take_error();
@@ -132,7 +121,7 @@ ir::Result<ShareCode> compile_share(const Generator& generator, const KernelProg
   llvm::LLVMContext context;
   const std::unique_ptr<llvm::Module> module = module_for(generator, context, program, groups, options, share);
   result.emit = clock.lap();
-  optimize(*module, *generator.machine, program, options);
+  optimize(*module, *generator, program, options);
   if (kSanitizeThreads) sanitize_threads(*module);
   result.optimize = clock.lap();
   ir::Result<llvm::SmallString<0>> code = machine_code(generator, *module, llvm::CodeGenFileType::ObjectFile);
@@ -147,17 +136,18 @@ ir::Result<ShareCode> compile_share(const Generator& generator, const KernelProg
 ir::Result<ObjectCode> emit_object(const KernelProgram& program, const Options& options) {
   Clock clock;
   const std::vector<KernelGroup> groups = group_kernels(program, options.debug_info);
-  const size_t count = share_count(program, groups);
+  ir::ThreadPool threads(options.time_llvm ? 1 : options.compile_threads);  // LLVM's timers are not made for more
+  const size_t count = share_count(program, groups, threads.threads());
   const double grouping = clock.lap();
-  const size_t threads = options.time_llvm ? 1 : compile_threads(options);  // LLVM's timers are not made for more
   if (options.time_llvm) llvm::TimePassesIsEnabled = true;
   std::vector<std::optional<ir::Result<ShareCode>>> shares(count);
   std::atomic<size_t> next = 0;
-  Workers(std::min(count, threads)).run([&] {
-    const ir::Result<Generator> generator = make_generator(options);
+  threads.for_each(std::min(count, static_cast<size_t>(threads.threads())), [&](size_t) {
+    std::optional<ir::Result<Generator>> generator;
     for (size_t i = next++; i < count; i = next++) {
-      shares[i] = generator ? compile_share(*generator, program, groups, options, {i, count})
-                            : ir::Result<ShareCode>(generator.failure());
+      if (!generator) generator = make_target_machine(options);
+      shares[i] = *generator ? compile_share(**generator, program, groups, options, {i, count})
+                             : ir::Result<ShareCode>(generator->failure());
     }
   });
 

@@ -174,6 +174,7 @@ struct KernelProgram {
   std::vector<std::string> reasons;  // of what holds for all kernels
   // The whole step is one straight line; state and arena live in registers across steps. Every loop is unrolled.
   bool resident = false;
+  bool software_fma = false;  // fused multiply-adds are made of double arithmetic
 };
 
 // The condition that must hold for a round of a `reduce` to change what it carries; none where any round may.

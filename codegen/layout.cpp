@@ -171,7 +171,7 @@ const double* KernelCosts::ask(const Kernel& kernel) {
 }
 
 void KernelCosts::answer() {
-  workers_.for_each(questions_.size(), [&](size_t i) {
+  threads_.for_each(questions_.size(), [&](size_t i) {
     Question& question = questions_[i];
     std::vector<Nest> nests = take_nests(question.kernel);
     for (Nest& nest : nests) {

@@ -5,7 +5,7 @@
 #include <unordered_map>
 
 #include "codegen/schedule.h"
-#include "codegen/workers.h"
+#include "ir/thread_pool.h"
 
 namespace gradc::codegen {
 
@@ -32,7 +32,7 @@ std::optional<Affine> element_at(const Layout& layout, const ir::Shape& shape, c
 // only are estimated once: a repeated layer takes no time.
 class KernelCosts {
  public:
-  KernelCosts(const ScheduleLimits& limits, Workers& workers) : limits_(limits), workers_(workers) {}
+  KernelCosts(const ScheduleLimits& limits, ir::ThreadPool& threads) : limits_(limits), threads_(threads) {}
   // Where its estimate stands after the next `answer`, from then on for good.
   const double* ask(const Kernel& kernel);
   // Makes all estimates that were asked for and are not known, on several threads.
@@ -46,7 +46,7 @@ class KernelCosts {
   };
 
   ScheduleLimits limits_;
-  Workers& workers_;
+  ir::ThreadPool& threads_;
   std::vector<Question> questions_;
   std::unordered_map<std::string, double> known_;
 };

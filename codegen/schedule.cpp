@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "codegen/parts.h"
+#include "ir/thread_pool.h"
 
 namespace gradc::codegen {
 
@@ -170,10 +171,10 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
       program.reasons.push_back("the whole step is so short that it is one straight line, its state in registers");
     return;
   }
-  Workers workers(compile_threads(options));
+  ir::ThreadPool threads(options.compile_threads);
   std::vector<bool> is_little;
   if (limits.width > 1) {
-    KernelCosts costs(limits, workers);
+    KernelCosts costs(limits, threads);
     for (Kernel& kernel : program.kernels) cut_axes(kernel);
     std::vector<OperandCopy> copies;
     if (limits.registers > 0) copies = pack_operands(program, costs, false);
@@ -183,7 +184,7 @@ void schedule(KernelProgram& program, const Options& options, const TargetInfo& 
   }
   is_little.resize(program.kernels.size(), false);
   place_scratch(program);
-  workers.for_each(program.kernels.size(), [&](size_t k) {
+  threads.for_each(program.kernels.size(), [&](size_t k) {
     Kernel& kernel = program.kernels[k];
     ScheduleLimits own = limits;
     if (is_little[k]) {

@@ -8,8 +8,8 @@ namespace gradc::codegen {
 namespace {
 
 constexpr size_t kMostShares = 8;
-constexpr int64_t kShareWeight = 1000;  // below, what each module costs by itself outweighs the rest
-constexpr int64_t kCallWeight = 8;      // a call of a kernel, in the loop over steps
+constexpr int64_t kShareWeight = 250;  // below, what each module costs by itself outweighs the rest
+constexpr int64_t kCallWeight = 8;     // a call of a kernel, in the loop over steps
 constexpr double kFirstShare = 1.6, kLastShare = 0.4;
 constexpr int64_t kFunctionWeight = 20, kRandomWeight = 40;
 
@@ -52,8 +52,8 @@ int64_t weight_of_calls(const KernelProgram& program, const std::vector<KernelGr
 
 bool calls_by_table(const KernelProgram& program, size_t functions) { return program.kernels.size() >= 2 * functions; }
 
-size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups) {
-  if (program.resident) return 1;
+size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups, int threads) {
+  if (program.resident || threads == 1) return 1;
   const std::vector<int64_t> weights = weights_of(program, groups);
   const int64_t total = std::accumulate(weights.begin(), weights.end(), weight_of_calls(program, groups));
   const auto count = static_cast<size_t>(total / kShareWeight);
@@ -70,12 +70,12 @@ std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<Ke
   std::vector<int64_t> loads(count, 0);
   loads[0] = weight_of_calls(program, groups);
   std::vector<size_t> shares(groups.size());
-  // How full a share is, of what it is to hold: one after the other less, from kFirstShare down to kLastShare of the
-  // mean. Threads take them in turn, and the last ones, which decide how long one of them waits for the other, are
-  // small.
+  // How full a share is, of what it is to hold. Two are alike. Of more, one after the other holds less, from
+  // kFirstShare down to kLastShare of the mean: threads take them in turn, and the last ones, which decide how long one
+  // of them waits for the other, are small.
   const auto fullness = [&](size_t share, int64_t more) {
-    const double size = kFirstShare + (kLastShare - kFirstShare) * static_cast<double>(share) /
-                                          static_cast<double>(std::max<size_t>(count - 1, 1));
+    const double place = static_cast<double>(share) / static_cast<double>(std::max<size_t>(count - 1, 1));
+    const double size = count == 2 ? 1 : kFirstShare + (kLastShare - kFirstShare) * place;
     return static_cast<double>(loads[share] + more) / size;
   };
   for (size_t group : heavy_first) {

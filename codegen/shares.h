@@ -1,5 +1,5 @@
-// Large programs are compiled in shares, each a module of its own, so that several threads can work on them. How many
-// there are, and what is in which, depends on the program alone. Tests: tests/native/test_shares.cpp.
+// All but small programs are compiled in shares, each a module of its own, so that several threads can work on them.
+// What is in which depends on the program alone; one thread alone makes one. Tests: tests/native/test_shares.cpp.
 #pragma once
 #include <cstddef>
 #include <vector>
@@ -16,8 +16,8 @@ struct Share {
 // Whether the calls of a program's kernels go through a table of constants (emit_rows.h) and are not written out.
 bool calls_by_table(const KernelProgram& program, size_t functions);
 
-// 1 for a program that is small or resident.
-size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups);
+// 1 for a program that is small or resident, and for one thread.
+size_t share_count(const KernelProgram& program, const std::vector<KernelGroup>& groups, int threads);
 
 // The share of each group, so that all take about as long to compile.
 std::vector<size_t> shares_of(const KernelProgram& program, const std::vector<KernelGroup>& groups, size_t count);

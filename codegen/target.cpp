@@ -83,8 +83,7 @@ ir::Result<TargetInfo> target_info(const Options& options) {
   ir::Result<Processor> processor = find_processor(options);
   if (!processor) return processor.take_error();
   // A subtarget of an unknown processor would print a warning, so its name is checked by one without a name.
-  const auto any = subtarget(*processor, "");
-  if (any == nullptr || !any->isCPUStringValid(processor->name))
+  if (options.cpu != "native" && !subtarget(*processor, "")->isCPUStringValid(processor->name))
     return ir::Error{"LLVM knows no processor `" + processor->name + "` for " + processor->triple};
   const auto features = subtarget(*processor, processor->name);
   TargetInfo info;

@@ -94,7 +94,7 @@ class Later {
   std::shared_future<Loaded> loaded_;
 };
 
-ir::Status run_steps(LoadedCode& code, ThreadPool* pool, const StepBuffers& buffers, int64_t steps) {
+ir::Status run_steps(LoadedCode& code, ir::ThreadPool* pool, const StepBuffers& buffers, int64_t steps) {
   gradc_context context = {};
   context.arena = code.arena.data();
   context.results = buffers.results;
@@ -102,7 +102,7 @@ ir::Status run_steps(LoadedCode& code, ThreadPool* pool, const StepBuffers& buff
   context.hyper_stride = buffers.hyper_stride;
   context.result_stride = buffers.result_stride;
   if (pool != nullptr && pool->threads() > 1) {
-    context.parallel_for = ThreadPool::parallel_for;
+    context.parallel_for = ir::ThreadPool::parallel_for;
     context.pool = pool;
   }
   const int32_t status = code.step(buffers.state, buffers.data, buffers.hyper, steps, context);
@@ -110,7 +110,7 @@ ir::Status run_steps(LoadedCode& code, ThreadPool* pool, const StepBuffers& buff
   return ir::success();
 }
 
-Executor executor_of(std::shared_ptr<LoadedCode> code, std::shared_ptr<ThreadPool> pool) {
+Executor executor_of(std::shared_ptr<LoadedCode> code, std::shared_ptr<ir::ThreadPool> pool) {
   return [code = std::move(code), pool = std::move(pool)](const StepBuffers& buffers, int64_t steps) {
     return run_steps(*code, pool.get(), buffers, steps);
   };

@@ -11,9 +11,9 @@
 #include "codegen/codegen.h"
 #include "ir/graph.h"
 #include "ir/result.h"
+#include "ir/thread_pool.h"
 #include "runtime/executor.h"
 #include "runtime/jit_cache.h"
-#include "runtime/thread_pool.h"
 
 namespace gradc::runtime {
 
@@ -27,7 +27,7 @@ struct CompiledExecutor {
 
 // What code runs on and where it is kept. Without a pool, everything runs on the calling thread.
 struct Host {
-  std::shared_ptr<ThreadPool> pool;
+  std::shared_ptr<ir::ThreadPool> pool;
   std::optional<JitCache> cache;
 };
 

@@ -58,14 +58,14 @@ class Numbers {
 };
 
 ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const codegen::Options& options,
-                                  ThreadPool& pool, Numbers& numbers) {
+                                  ir::ThreadPool& pool, Numbers& numbers) {
   ir::Result<CompiledStep> step = compile(program, options);
   if (!step) return step.take_error();
   numbers.fill(program);
   gradc_context context = {};
   context.arena = numbers.of(ir::Space::arena);
   context.results = numbers.of(ir::Space::result);
-  if (pool.threads() > 1) context.parallel_for = ThreadPool::parallel_for, context.pool = &pool;
+  if (pool.threads() > 1) context.parallel_for = ir::ThreadPool::parallel_for, context.pool = &pool;
   const auto run = [&](int64_t steps) {
     const auto start = std::chrono::steady_clock::now();
     (*step)(numbers.of(ir::Space::state), numbers.of(ir::Space::data), numbers.of(ir::Space::hyper), steps, context);
@@ -81,7 +81,7 @@ ir::Result<double> nanoseconds_of(const codegen::KernelProgram& program, const c
 }  // namespace
 
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
-                                                    const codegen::Options& options, ThreadPool& pool) {
+                                                    const codegen::Options& options, ir::ThreadPool& pool) {
   std::vector<KernelTime> times;
   Numbers numbers(program);
   for (const codegen::Kernel& kernel : program.kernels) {
@@ -95,7 +95,7 @@ ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram
 }
 
 ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options,
-                                ThreadPool& pool) {
+                                ir::ThreadPool& pool) {
   Numbers numbers(program);
   return nanoseconds_of(program, options, pool, numbers);
 }
@@ -104,7 +104,7 @@ ir::Result<double> measure_peak(const codegen::Options& options) {
   ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
   if (!target) return target.take_error();
   const codegen::KernelProgram probe = codegen::peak_probe(*target);
-  ThreadPool alone(1);
+  ir::ThreadPool alone(1);
   Numbers numbers(probe);
   ir::Result<double> nanoseconds = nanoseconds_of(probe, options, alone, numbers);
   if (!nanoseconds) return nanoseconds.take_error();

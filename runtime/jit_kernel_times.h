@@ -6,7 +6,7 @@
 
 #include "codegen/codegen.h"
 #include "ir/result.h"
-#include "runtime/thread_pool.h"
+#include "ir/thread_pool.h"
 
 namespace gradc::runtime {
 
@@ -15,11 +15,11 @@ struct KernelTime {
   double nanoseconds = 0;  // a run
 };
 ir::Result<std::vector<KernelTime>> measure_kernels(const codegen::KernelProgram& program,
-                                                    const codegen::Options& options, ThreadPool& pool);
+                                                    const codegen::Options& options, ir::ThreadPool& pool);
 
 // Nanoseconds of one step with all its kernels, as training runs it.
 ir::Result<double> measure_step(const codegen::KernelProgram& program, const codegen::Options& options,
-                                ThreadPool& pool);
+                                ir::ThreadPool& pool);
 
 // Operations that one thread does in a nanosecond: fused multiply-adds that wait for nothing and load nothing, in the
 // widest vectors.

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <vector>
 
-#include "runtime/thread_pool.h"
+#include "ir/thread_pool.h"
 
 namespace {
 
@@ -26,7 +26,7 @@ void wait(void* environment, int64_t) {
 }
 
 // The median of many calls in a row, as the kernels of a step follow each other.
-double median(gradc::runtime::ThreadPool& pool, double nanoseconds, int64_t parts) {
+double median(gradc::ir::ThreadPool& pool, double nanoseconds, int64_t parts) {
   std::vector<double> times;
   for (int i = 0; i < 20001; ++i) {
     const Clock::time_point start = Clock::now();
@@ -40,7 +40,7 @@ double median(gradc::runtime::ThreadPool& pool, double nanoseconds, int64_t part
 }  // namespace
 
 int main() {
-  gradc::runtime::ThreadPool alone(1), all(gradc::runtime::default_threads());
+  gradc::ir::ThreadPool alone(1), all(0);
   fmt::print("{} threads, 4 parts; nanoseconds, medians of 20001 loops in a row\n", all.threads());
   for (double part : {0.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0}) {
     fmt::print("parts of {:4.0f}: one thread {:6.0f}, all {:6.0f}\n", part, median(alone, part, 4),

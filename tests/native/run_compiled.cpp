@@ -11,11 +11,11 @@
 #include "ir/eval.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "ir/thread_pool.h"
 #include "ir/verify.h"
 #include "passes/passes.h"
 #include "passes/reads.h"
 #include "runtime/jit.h"
-#include "runtime/thread_pool.h"
 
 namespace gradc {
 
@@ -58,10 +58,10 @@ int64_t bytes_in(const ir::Func& func, ir::Space space) {
   return end;
 }
 
-runtime::ThreadPool& pool_of(int threads) {
-  static std::map<int, std::unique_ptr<runtime::ThreadPool>> pools;
-  std::unique_ptr<runtime::ThreadPool>& pool = pools[threads];
-  if (pool == nullptr) pool = std::make_unique<runtime::ThreadPool>(threads);
+ir::ThreadPool& pool_of(int threads) {
+  static std::map<int, std::unique_ptr<ir::ThreadPool>> pools;
+  std::unique_ptr<ir::ThreadPool>& pool = pools[threads];
+  if (pool == nullptr) pool = std::make_unique<ir::ThreadPool>(threads);
   return *pool;
 }
 
@@ -119,7 +119,7 @@ std::vector<ir::Tensor> run_compiled(const ir::Func& func, const std::vector<ir:
     std::memcpy(memory.arena.data() + initial.offset, initial.bytes.data(), initial.bytes.size());
   gradc_context context{memory.arena.data(), memory.results.data(), 0, 0, 0, nullptr, nullptr};
   if (threads > 1) {
-    context.parallel_for = runtime::ThreadPool::parallel_for;
+    context.parallel_for = ir::ThreadPool::parallel_for;
     context.pool = &pool_of(threads);
   }
   REQUIRE((*step)(memory.state.data(), memory.data.data(), memory.hyper.data(), steps, context) == 0);

@@ -1,9 +1,10 @@
-#include "runtime/thread_pool.h"
+#include "ir/thread_pool.h"
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
 
-namespace gradc::runtime {
+namespace gradc::ir {
 namespace {
 
 constexpr uint32_t kOpen = 1U << 12;  // so at most 4095 threads are inside
@@ -25,7 +26,9 @@ void pause() {
 
 int default_threads() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads); }
 
-ThreadPool::ThreadPool(int threads) : shares_(static_cast<size_t>(std::clamp(threads, 1, kMostThreads))) {}
+ThreadPool::ThreadPool(int threads)
+    : shares_(static_cast<size_t>(std::clamp(threads == 0 ? default_threads() : threads, 1, kMostThreads))),
+      most_workers_(shares_.size() - 1) {}
 
 ThreadPool::~ThreadPool() {
   stopping_.store(true);
@@ -49,21 +52,30 @@ void ThreadPool::run(Body body, void* environment, int64_t count) {
   }
   // Nobody is inside and the gate is shut, so this is the only writer.
   gate_.store((gate_.load(std::memory_order_relaxed) + kLoop) | kOpen, std::memory_order_release);
-  if (workers_.empty()) {
-    for (size_t t = 1; t < shares_.size(); ++t) workers_.emplace_back([this, t] { wait_for_work(t); });
-  } else {
-    gate_.notify_all();
-  }
+  wake_or_start(count);
   work(0);
-  gate_.fetch_and(~kOpen, std::memory_order_relaxed);
+  uint32_t gate = gate_.fetch_and(~kOpen, std::memory_order_acquire) & ~kOpen;
   // Everything has been taken; what is still being done takes as long as one iteration, unless a thread has lost its
   // processor.
-  for (int spins = 0; (gate_.load(std::memory_order_acquire) & kInside) != 0; ++spins) {
-    if (spins < 4096) {
-      pause();
+  for (int spins = 1; (gate & kInside) != 0; ++spins) {
+    if (spins > 4096) {
+      gate_.wait(gate, std::memory_order_acquire);
     } else {
-      std::this_thread::yield();
+      pause();
     }
+    gate = gate_.load(std::memory_order_acquire);
+  }
+}
+
+void ThreadPool::wake_or_start(int64_t count) {
+  if (!workers_.empty()) gate_.notify_all();
+  const size_t useful = std::min(most_workers_, static_cast<size_t>(count - 1));
+  try {
+    while (workers_.size() < useful) {
+      workers_.emplace_back([this, number = workers_.size() + 1] { wait_for_work(number); });
+    }
+  } catch (const std::system_error&) {
+    most_workers_ = workers_.size();  // the others' shares are taken by those that there are
   }
 }
 
@@ -92,8 +104,9 @@ void ThreadPool::wait_for_work(size_t number) {
     if (!gate_.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire)) continue;
     done = seen & ~(kOpen | kInside);
     work(number);
-    gate_.fetch_sub(1, std::memory_order_release);
+    const uint32_t left = gate_.fetch_sub(1, std::memory_order_release) - 1;
+    if ((left & (kOpen | kInside)) == 0) gate_.notify_all();  // the caller may have gone to sleep
   }
 }
 
-}  // namespace gradc::runtime
+}  // namespace gradc::ir

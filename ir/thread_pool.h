@@ -1,4 +1,5 @@
-// Threads that wait for a loop whose iterations may run at the same time: the `parallel_for` of codegen/abi.h.
+// Threads that wait for a loop whose iterations may run at the same time: the `parallel_for` of codegen/abi.h, and the
+// compiler's own loops.
 //
 // Handing over is cheap: a waiting thread looks for work for a short while before it goes to sleep, and the caller
 // never waits for a thread that has not begun: it does itself what nobody else has taken. Each thread begins with the
@@ -7,17 +8,17 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <thread>
 #include <vector>
 
-namespace gradc::runtime {
+namespace gradc::ir {
 
 class ThreadPool {
  public:
   using Body = void (*)(void* environment, int64_t index);
 
-  // `threads` counts the caller. The others start with the first call of run.
+  // `threads` counts the caller; 0: default_threads(). The others start when a call of run has work for them, as
+  // many as the system gives.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -25,8 +26,18 @@ class ThreadPool {
 
   int threads() const { return static_cast<int>(shares_.size()); }
 
-  // Calls body(environment, i) for 0 <= i < count and returns when all are done. By one thread at a time.
+  // Calls body(environment, i) for 0 <= i < count and returns when all are done. By one thread at a time. The body
+  // throws nothing.
   void run(Body body, void* environment, int64_t count);
+
+  // Calls work(i) for 0 <= i < count, as run does.
+  template <typename Work>
+  void for_each(size_t count, const Work& work) {
+    const auto call = [](void* environment, int64_t index) {
+      (*static_cast<const Work*>(environment))(static_cast<size_t>(index));
+    };
+    run(call, const_cast<Work*>(&work), static_cast<int64_t>(count));
+  }
 
   // `pool` is a ThreadPool.
   static void parallel_for(void* pool, Body body, void* environment, int64_t count) {
@@ -40,6 +51,7 @@ class ThreadPool {
     int64_t end = 0;
   };
 
+  void wake_or_start(int64_t count);
   void work(size_t first_share);
   void wait_for_work(size_t number);
 
@@ -50,10 +62,11 @@ class ThreadPool {
   // number the loops. What the loop is may be written only while it is closed and nobody is inside.
   alignas(64) std::atomic<uint32_t> gate_{0};
   std::atomic<bool> stopping_{false};
+  size_t most_workers_;
   std::vector<std::thread> workers_;
 };
 
 // As many threads as this process may run on at once.
 int default_threads();
 
-}  // namespace gradc::runtime
+}  // namespace gradc::ir
