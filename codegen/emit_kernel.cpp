@@ -125,7 +125,10 @@ Value* KernelEmitter::result_of(const Node& node) {
       const int width = std::max(width_of(sample), width_of(element));
       const Values key = together(node.operands, width);
       const int all = std::max(width, width_of(key[0]));
-      return context_.scalar.random(key, static_cast<uint32_t>(node.place), spread(sample, all), spread(element, all));
+      const auto moving = context_.places.find(node.place);
+      Value* place =
+          moving != context_.places.end() ? moving->second : builder_.getInt32(static_cast<uint32_t>(node.place));
+      return context_.scalar.random(key, spread(place, all), spread(sample, all), spread(element, all));
     }
     case NodeKind::store:
     case NodeKind::carried:

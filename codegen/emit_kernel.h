@@ -5,6 +5,7 @@
 // any length), so there are no masks except for loads under a predicate.
 #pragma once
 #include <functional>
+#include <map>
 
 #include "codegen/memory.h"
 
@@ -19,6 +20,8 @@ struct EmitContext {
   std::function<llvm::DebugLoc(const ir::SourceLocation&)> debug_location;
   // By buffer: its offset in bytes where that is an argument; null or missing: the offset of the program.
   std::vector<llvm::Value*> offsets;
+  // The same of the places of random numbers, as i32; missing: the place itself.
+  std::map<int64_t, llvm::Value*> places;
   // Of the loop that is in parts, the rounds to run, as i64; null: all.
   llvm::Value* first_round = nullptr;
   llvm::Value* end_round = nullptr;

@@ -86,7 +86,7 @@ class ModuleEmitter {
         context_(context),
         module_(std::make_unique<llvm::Module>(program.name, context)),
         builder_(context),
-        emit_{builder_, ScalarEmitter(builder_, program.software_fma), {}, nullptr, nullptr, {}, nullptr, nullptr},
+        emit_{builder_, ScalarEmitter(builder_, program.software_fma)},
         name_(symbol_name(program)) {
     if (!options.debug_info) return;
     debug_.emplace(*module_, program);
@@ -156,7 +156,7 @@ class ModuleEmitter {
     function->getArg(2)->addAttr(llvm::Attribute::ReadOnly);
   }
 
-  // The code of a group of kernels: state, data, hyper, arena, results, the offsets of what moves, and, where its loop
+  // The code of a group of kernels: state, data, hyper, arena, results, the numbers of the group, and, where its loop
   // is in parts, the first round and the end of those to run.
   struct KernelFunction {
     const KernelGroup& group;
@@ -173,7 +173,7 @@ class ModuleEmitter {
       code.parts = loops[0]->schedule.parts, code.rounds = joint_rounds(loops);
     const std::string name = name_ + ".kernel." + std::to_string(code.group.uses[0].kernel);
     std::vector<llvm::Type*> arguments(kPointers, pointer());
-    arguments.insert(arguments.end(), code.group.moving.size() + (code.parts > 1 ? 2 : 0), builder_.getInt64Ty());
+    arguments.insert(arguments.end(), code.group.arguments() + (code.parts > 1 ? 2 : 0), builder_.getInt64Ty());
     // Other shares call it, and nobody else.
     const auto linkage = share_.count > 1 ? llvm::Function::ExternalLinkage : llvm::Function::InternalLinkage;
     code.whole = declare_function(name, builder_.getVoidTy(), arguments, linkage);
@@ -186,7 +186,9 @@ class ModuleEmitter {
     take_pointers(code.whole);
     emit_.offsets.assign(program_.buffers.size(), nullptr);
     unsigned next = kPointers;
-    for (int32_t buffer : code.group.moving) emit_.offsets[static_cast<size_t>(buffer)] = code.whole->getArg(next++);
+    for (int32_t buffer : code.group.buffers) emit_.offsets[static_cast<size_t>(buffer)] = code.whole->getArg(next++);
+    for (int64_t place : code.group.places)
+      emit_.places[place] = builder_.CreateTrunc(code.whole->getArg(next++), builder_.getInt32Ty());
     if (code.parts > 1) {
       emit_.first_round = code.whole->getArg(next);
       emit_.end_round = code.whole->getArg(next + 1);
@@ -194,6 +196,7 @@ class ModuleEmitter {
     emit_kernel(emit_, program_, kernel);
     builder_.CreateRetVoid();
     emit_.offsets.clear();
+    emit_.places.clear();
     emit_.first_round = emit_.end_round = nullptr;
   }
 
@@ -203,12 +206,12 @@ class ModuleEmitter {
                            place_of_steps());
     };
     for (const KernelFunction& code : functions_) {
-      const size_t offsets = code.group.moving.size();
-      if (code.parts > 1 && !run_.contains(offsets)) run_[offsets] = run_function(builder_, make, kPointers, offsets);
+      const size_t numbers = code.group.arguments();
+      if (code.parts > 1 && !run_.contains(numbers)) run_[numbers] = run_function(builder_, make, kPointers, numbers);
     }
   }
 
-  void run_kernel(const KernelFunction& code, const std::vector<Value*>& offsets, Value* context) {
+  void run_kernel(const KernelFunction& code, const std::vector<Value*>& numbers, Value* context) {
     std::vector<Value*> arguments;
     const auto number = [&](int64_t value) { return builder_.getInt64(static_cast<uint64_t>(value)); };
     if (code.parts > 1) {
@@ -216,8 +219,8 @@ class ModuleEmitter {
     } else {
       for (ir::Space space : kOrder) arguments.push_back(emit_.pointers[index_of(space)]);
     }
-    arguments.insert(arguments.end(), offsets.begin(), offsets.end());
-    builder_.CreateCall(code.parts > 1 ? run_.at(offsets.size()) : code.whole, arguments);
+    arguments.insert(arguments.end(), numbers.begin(), numbers.end());
+    builder_.CreateCall(code.parts > 1 ? run_.at(numbers.size()) : code.whole, arguments);
   }
 
   // Each kernel of the program, in its order: call after call, or, where many are the same code, by a table.
@@ -230,15 +233,15 @@ class ModuleEmitter {
     }
     std::vector<Row> uses(program_.kernels.size());
     for (size_t i = 0; i < functions_.size(); ++i)
-      for (const KernelUse& use : functions_[i].group.uses) uses[use.kernel] = {i, use.offsets};
-    const auto call = [&](size_t function, const std::vector<Value*>& offsets) {
-      run_kernel(functions_[function], offsets, context);
+      for (const KernelUse& use : functions_[i].group.uses) uses[use.kernel] = {i, use.numbers};
+    const auto call = [&](size_t function, const std::vector<Value*>& numbers) {
+      run_kernel(functions_[function], numbers, context);
     };
     if (calls_by_table(program_, functions_.size())) return for_each_row(builder_, uses, functions_.size(), call);
     for (const Row& use : uses) {
-      std::vector<Value*> offsets;
-      for (int64_t offset : use.numbers) offsets.push_back(builder_.getInt64(static_cast<uint64_t>(offset)));
-      call(use.kind, offsets);
+      std::vector<Value*> numbers;
+      for (int64_t one : use.numbers) numbers.push_back(builder_.getInt64(static_cast<uint64_t>(one)));
+      call(use.kind, numbers);
     }
   }
 
@@ -336,7 +339,7 @@ class ModuleEmitter {
   EmitContext emit_;
   std::string name_;
   std::vector<KernelFunction> functions_;
-  std::map<size_t, llvm::Function*> run_;  // by the number of offsets
+  std::map<size_t, llvm::Function*> run_;  // by how many numbers they pass on
   std::optional<DebugInfo> debug_;
 };
 

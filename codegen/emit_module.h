@@ -3,7 +3,7 @@
 //
 //   NAME(state, data, hyper, steps, context)   what the host calls: takes the context apart
 //   NAME.steps(state, ..., steps, strides)     the loop over steps; its pointers are known not to overlap
-//   NAME.kernel.K(state, data, hyper, arena, results, offsets, rounds)   one for all kernels that are the same loops
+//   NAME.kernel.K(state, data, hyper, arena, results, numbers, rounds)   one for all kernels that are the same loops
 //   NAME.kernel.K.part(environment, i)         one part of it, for the host's parallel_for
 //   NAME.kernel.K.run(..., parallel_for, pool) all its parts
 // The kernels of a resident program are written into the loop itself.

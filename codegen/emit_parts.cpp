@@ -7,16 +7,16 @@ namespace {
 using llvm::Value;
 using Values = std::vector<Value*>;
 
-// What run() takes, and the words that a part finds in its environment: these, and behind them the offsets.
-constexpr unsigned kContext = 0, kCode = 1, kRounds = 2, kParts = 3, kOffsets = 4;
+// What run() takes, and the words that a part finds in its environment: these, and behind them the numbers.
+constexpr unsigned kContext = 0, kCode = 1, kRounds = 2, kParts = 3, kNumbers = 4;
 
 class PartEmitter {
  public:
-  PartEmitter(IrBuilder& builder, const MakeFunction& make, unsigned pointers, size_t offsets)
-      : builder_(builder), make_(make), suffix_("." + std::to_string(offsets)), pointers_(pointers) {
+  PartEmitter(IrBuilder& builder, const MakeFunction& make, unsigned pointers, size_t numbers)
+      : builder_(builder), make_(make), suffix_("." + std::to_string(numbers)), pointers_(pointers) {
     llvm::Type *pointer = builder.getPtrTy(), *word = builder.getInt64Ty();
     types_ = {pointer, pointer, word, word};
-    types_.insert(types_.end(), offsets, word);
+    types_.insert(types_.end(), numbers, word);
   }
 
   llvm::Function* run() {
@@ -69,7 +69,7 @@ class PartEmitter {
   void call_kernel(const Values& environment, Value* first, Value* end) {
     Values arguments;
     for (unsigned i = 0; i < pointers_; ++i) arguments.push_back(loaded(builder_.getPtrTy(), environment[kContext], i));
-    arguments.insert(arguments.end(), environment.begin() + kOffsets, environment.end());
+    arguments.insert(arguments.end(), environment.begin() + kNumbers, environment.end());
     arguments.insert(arguments.end(), {first, end});
     std::vector<llvm::Type*> types;
     for (Value* argument : arguments) types.push_back(argument->getType());
@@ -85,8 +85,8 @@ class PartEmitter {
 
 }  // namespace
 
-llvm::Function* run_function(IrBuilder& builder, const MakeFunction& make, unsigned pointers, size_t offsets) {
-  return PartEmitter(builder, make, pointers, offsets).run();
+llvm::Function* run_function(IrBuilder& builder, const MakeFunction& make, unsigned pointers, size_t numbers) {
+  return PartEmitter(builder, make, pointers, numbers).run();
 }
 
 llvm::Value* word_at(IrBuilder& builder, llvm::Value* words, unsigned index) {

@@ -315,9 +315,9 @@ Value* ScalarEmitter::apply(Op op, DType dtype, DType operand_dtype, std::span<V
   return rule({*this, builder_, dtype, operand_dtype, operands});
 }
 
-Value* ScalarEmitter::random(std::span<Value* const> key, uint32_t place, Value* sample, Value* element) {
+Value* ScalarEmitter::random(std::span<Value* const> key, Value* place, Value* sample, Value* element) {
   MathBuilder math(builder_, *this, element);
-  const ir::RandomPosition<MathBuilder> position{element, sample, key[2], math.int_constant(place)};
+  const ir::RandomPosition<MathBuilder> position{element, sample, key[2], place};
   return ir::random_f32(math, key[0], key[1], position);
 }
 

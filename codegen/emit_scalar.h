@@ -24,7 +24,7 @@ class ScalarEmitter {
   // `operand_dtype` is that of the last operand (of `less`: what is compared; of `cast`: what is converted).
   llvm::Value* apply(ir::Op op, ir::DType dtype, ir::DType operand_dtype, std::span<llvm::Value* const> operands);
   // Key words, place, sample and element are i32 or vectors of it.
-  llvm::Value* random(std::span<llvm::Value* const> key, uint32_t place, llvm::Value* sample, llvm::Value* element);
+  llvm::Value* random(std::span<llvm::Value* const> key, llvm::Value* place, llvm::Value* sample, llvm::Value* element);
 
   // a * b + c rounded once.
   llvm::Value* fma(llvm::Value* a, llvm::Value* b, llvm::Value* c);

@@ -41,6 +41,28 @@ TEST_CASE("kernel groups: code does not grow with the number of equal layers") {
   }
 }
 
+TEST_CASE("kernel groups: random numbers of other places are the same code") {
+  const std::string text =
+      R"(func @f(%key: i32[3] hyper) -> (p: f32[600], q: f32[600], r: f32[600], s: f32[600]) {
+  %0 = random %key {place = 5} : f32[600]
+  %1 = random %key {place = 4000000000} : f32[600]
+  %2 = random %key {place = 7} : f32[600]
+  %3 = random %key {place = 8} : f32[600]
+  %4 = sub %2, %3 : f32[600]
+  %5 = random %key {place = 7} : f32[600]
+  %6 = sub %2, %5 : f32[600]
+  return %0, %1, %4, %6
+}
+)";
+  const codegen::KernelProgram program = program_of(text);
+  const std::vector<codegen::KernelGroup> groups = codegen::group_kernels(program, false);
+  REQUIRE(groups.size() == 3);
+  CHECK(groups[0].uses.size() == 2);
+  CHECK(groups[0].places == std::vector<int64_t>{5});
+  CHECK(groups[0].uses[1].numbers.back() == 4000000000);
+  check_compiled(func_of(text), 1);
+}
+
 TEST_CASE("kernel groups: other strides, extents, constants and spaces stay apart") {
   const codegen::KernelProgram program = program_of(
       R"(func @f(%a: f32[600] data, %b: f32[600] data, %c: f32[500] data, %s: f32[600] state) -> (p: f32[600], q: f32[600], r: f32[500], t: f32[600], u: f32[600]) {
@@ -56,9 +78,9 @@ TEST_CASE("kernel groups: other strides, extents, constants and spaces stay apar
   const std::vector<codegen::KernelGroup> groups = codegen::group_kernels(program, false);
   REQUIRE(groups.size() == 4);
   CHECK(groups[0].uses.size() == 2);
-  CHECK(groups[0].moving.size() == 2);
+  CHECK(groups[0].buffers.size() == 2);
   CHECK(groups[0].uses[1].kernel == 1);
-  CHECK(groups[1].moving.empty());
+  CHECK(groups[1].arguments() == 0);
 }
 
 }  // namespace gradc
