@@ -3,7 +3,6 @@
 // the right order from the start.
 #include <algorithm>
 #include <map>
-#include <numeric>
 #include <optional>
 
 #include "codegen/element_builder.h"
@@ -40,10 +39,7 @@ class Packing {
       program_.kernels.push_back(std::move(kernel));
       forget_stored(program_.kernels.back());
     }
-    if (arena_) {
-      for (size_t i = 0; i < copies_.size();)
-        if (!do_without(copies_[i])) ++i;
-    }
+    if (arena_) drop_copies(program_, costs_, copies_);
     return copies_;
   }
 
@@ -172,114 +168,6 @@ class Packing {
       program_.kernels.push_back(copy_kernel(operand.buffer, target, operand.layout, kernel.location));
     }
     for (const Load& load : operand.loads) kernel.nodes[at(load.node)].buffer = copy->packed;
-  }
-
-  // Arena tensors got their layouts before anybody thought of copying them, and what is outside was copied before its
-  // readers knew the layouts of the rest. So a copy may be needless, in the arena with another layout of its source:
-  // then it goes, and what read it reads the source.
-  bool do_without(const OperandCopy& copy) {
-    Buffer& source = program_.buffers[at(copy.source)];
-    const bool is_table =
-        std::any_of(program_.initial.begin(), program_.initial.end(),
-                    [&](const InitialBytes& initial) { return initial.offset == source.storage.offset; });
-    if (is_table) return false;
-    struct Access {
-      size_t kernel;
-      Load load;
-    };
-    std::vector<Access> accesses;
-    std::vector<size_t> kernels;
-    size_t copying = 0, last_reader = 0;
-    for (size_t k = 0; k < program_.kernels.size(); ++k) {
-      const Kernel& kernel = program_.kernels[k];
-      const bool copies = std::any_of(kernel.nodes.begin(), kernel.nodes.end(), [&](const Node& node) {
-        return node.kind == NodeKind::store && node.buffer == copy.packed;
-      });
-      if (copies) copying = k;
-      for (size_t n = 0; n < kernel.nodes.size(); ++n) {
-        const Node& node = kernel.nodes[n];
-        if (copies || (node.buffer != copy.source && node.buffer != copy.packed)) continue;
-        // Its place in a row-major tensor is not known any more.
-        if (node.position.empty() && program_.buffers[at(node.buffer)].layout.axis >= 0) return false;
-        accesses.push_back({k, {static_cast<NodeId>(n), place_of(node)}});
-        if (kernels.empty() || kernels.back() != k) kernels.push_back(k);
-        if (node.buffer == copy.packed) last_reader = k;
-      }
-    }
-    for (size_t k = copying; k <= last_reader; ++k) {
-      for (const Node& node : program_.kernels[k].nodes) {
-        const bool stores = node.kind == NodeKind::store && node.buffer != copy.packed;
-        if (stores && overlap(program_.buffers[at(node.buffer)], source)) return false;
-      }
-    }
-
-    std::vector<Affine> before;
-    for (const Access& access : accesses)
-      before.push_back(program_.kernels[access.kernel].nodes[at(access.load.node)].index);
-    const auto read = [&](const std::vector<Affine>& elements) {
-      for (size_t i = 0; i < accesses.size(); ++i)
-        program_.kernels[accesses[i].kernel].nodes[at(accesses[i].load.node)].index = elements[i];
-    };
-    struct Choice {
-      Layout layout;
-      std::vector<Affine> elements;
-      std::vector<const double*> costs;  // of the kernels that read
-      double cost() const {
-        return std::accumulate(costs.begin(), costs.end(), 0.0,
-                               [](double total, const double* cost) { return total + *cost; });
-      }
-    };
-    std::vector<Choice> choices;
-    const auto ask = [&](const Layout& layout, std::vector<Affine> elements) {
-      read(elements);
-      choices.push_back({layout, std::move(elements), {}});
-      for (size_t k : kernels) choices.back().costs.push_back(costs_.ask(program_.kernels[k]));
-    };
-    ask(source.layout, before);
-    const double* copying_cost = costs_.ask(program_.kernels[copying]);
-    std::vector<Layout> layouts{{}};
-    if (source.storage.space == ir::Space::arena) layouts = other_layouts(source.shape), layouts.push_back({});
-    for (const Layout& layout : layouts) {
-      std::vector<Affine> elements;
-      for (const Access& access : accesses) {
-        std::optional<Affine> element =
-            element_at(layout, source.shape, access.load.place, program_.kernels[access.kernel]);
-        if (!element) break;
-        elements.push_back(std::move(*element));
-      }
-      if (elements.size() == accesses.size()) ask(layout, std::move(elements));
-    }
-    costs_.answer();
-    double least = choices[0].cost() + *copying_cost;
-    const Choice* best = nullptr;
-    for (size_t i = 1; i < choices.size(); ++i)
-      if (choices[i].cost() < least) least = choices[i].cost(), best = &choices[i];
-    read(best == nullptr ? before : best->elements);
-    if (best == nullptr) return false;
-    source.layout = best->layout;
-    for (const Access& access : accesses)
-      program_.kernels[access.kernel].nodes[at(access.load.node)].buffer = copy.source;
-    program_.kernels.erase(program_.kernels.begin() + static_cast<std::ptrdiff_t>(copying));
-    const OperandCopy dropped = copy;
-    for (OperandCopy& other : copies_)
-      if (other.source == dropped.packed) other.source = dropped.source;
-    drop_buffer(dropped.packed);
-    return true;
-  }
-
-  void drop_buffer(int32_t dropped) {
-    program_.buffers.erase(program_.buffers.begin() + dropped);
-    for (Kernel& kernel : program_.kernels)
-      for (Node& node : kernel.nodes)
-        if (node.buffer > dropped) --node.buffer;
-    std::erase(program_.scratch, dropped);
-    for (int32_t& buffer : program_.scratch)
-      if (buffer > dropped) --buffer;
-    std::erase_if(copies_, [&](const OperandCopy& copy) { return copy.packed == dropped; });
-    for (OperandCopy& copy : copies_) {
-      if (copy.packed > dropped) --copy.packed;
-      if (copy.source > dropped) --copy.source;
-    }
   }
 
   // A tensor may be copied twice, in other layouts or after it was overwritten: x.packed, x.packed_2, ...

@@ -57,6 +57,8 @@ struct OperandCopy {
 // the others, which the arena's turn looks at again.
 std::vector<OperandCopy> pack_operands(KernelProgram& program, KernelCosts& costs, bool arena,
                                        std::vector<OperandCopy> earlier = {});
+// Takes back the copies that are not worth it now that the layouts of their readers are known (unpack.cpp).
+void drop_copies(KernelProgram& program, KernelCosts& costs, std::vector<OperandCopy>& copies);
 void choose_layouts(KernelProgram& program, KernelCosts& costs);
 // A buffer in the arena beside those of the tensor IR; returns its number. Until place_scratch it lies behind the
 // others.
