@@ -56,8 +56,10 @@ int64_t rounds_of(const Loop& loop) {
 void choose_parts(KernelProgram& program, const Options& options) {
   if (program.resident) return;
   const auto least = static_cast<double>(options.parallel_ns);
+  double all = 0;
   for (Kernel& kernel : program.kernels) {
     const double nanoseconds = kernel.cost / kInstructionsPerNanosecond;
+    all += nanoseconds;
     if (options.explain) {
       kernel.reasons.push_back(fmt::format("about {:.3g} us on one core, {} to hand over to others", nanoseconds / 1e3,
                                            nanoseconds < least ? "too little" : "enough"));
@@ -84,6 +86,8 @@ void choose_parts(KernelProgram& program, const Options& options) {
         static_cast<int32_t>(std::max<int64_t>(1, std::min({rounds, kMostParts, static_cast<int64_t>(parts)})));
     if (schedule.parts > 1) schedule.joined = static_cast<int32_t>(chosen.size()) - 1;
   }
+  if (options.explain)
+    program.reasons.push_back(fmt::format("by the estimates of its kernels about {:.6g} us on one core", all / 1e3));
 }
 
 std::vector<const Loop*> loops_in_parts(const Kernel& kernel) {
