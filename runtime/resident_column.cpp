@@ -9,13 +9,13 @@ namespace gradc::runtime {
 bool ResidentColumn::has_row(int64_t row) const {
   const int64_t elements = type.elements();
   if (bytes) return row < std::ssize(*bytes->order) && bytes->table->columns[bytes->column].type.elements() == elements;
-  return begin + row * (stride > 0 ? stride : elements) + elements <= std::ssize(*values);
+  return first_element(row) + elements <= std::ssize(*values);
 }
 
 void ResidentColumn::copy_row(int64_t row, float* to) const {
   const int64_t elements = type.elements();
   if (!bytes) {
-    std::copy_n(values->data() + begin + row * (stride > 0 ? stride : elements), elements, to);
+    std::copy_n(values->data() + first_element(row), elements, to);
     return;
   }
   const std::byte* from = bytes->table->columns[bytes->column].bytes_of_row((*bytes->order)[static_cast<size_t>(row)]);

@@ -30,6 +30,10 @@ struct ResidentColumn {
 
   bool has_row(int64_t row) const;
   void copy_row(int64_t row, float* to) const;
+
+ private:
+  // Where the row is in `values`.
+  int64_t first_element(int64_t row) const { return begin + row * (stride > 0 ? stride : type.elements()); }
 };
 
 // The type of one row of a batch.
