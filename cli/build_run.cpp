@@ -248,6 +248,24 @@ runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentDa
   return {program.data.name, found->rows, data.columns, false, found->first, found->step};
 }
 
+namespace {
+
+constexpr int64_t kLittleState = int64_t{1} << 28;
+
+int64_t result_bytes(const ir::Func& func) {
+  int64_t bytes = 0;
+  for (const ir::FuncResult& result : func.results) bytes += func[result.value].type.bytes();
+  return bytes;
+}
+
+// What a run begins with.
+struct Beginning {
+  ir::Result<ResidentData> rows;
+  ir::Result<std::vector<ir::Tensor>> values;  // of @RUN.init
+};
+
+}  // namespace
+
 ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWords& words) {
   const auto start = std::chrono::steady_clock::now();
   ir::Result<passes::RunnerOptions> options = runner_options(words.passes);
@@ -255,6 +273,13 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   // Every pass is verified; that its text reads back is checked by `compile`, `opt` and the tests, not before a run.
   options->read_back = false;
   passes::Runner runner(*options);
+  // What the run begins with is read and drawn while the passes run, which take one thread, where it is small enough to
+  // be made before memory is checked.
+  const ir::Func* init = program.module.find(program.run + ".init");
+  ENSURE(init != nullptr, "no @" + program.run + ".init");
+  const bool early = !words.passes.time_passes && result_bytes(*init) <= kLittleState;
+  std::future<Beginning> beginning =
+      beside(early, [&] { return Beginning{load_rows(program), runtime::initial_values(*init, program.seed)}; });
   const std::string step_name = program.run + ".step";
   std::vector<std::string> compiled = {step_name};
   if (program.data.formula) compiled.push_back(program.run + ".data");
@@ -278,7 +303,8 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
     return made;
   });
 
-  const ir::Result<ResidentData> resident = load_rows(program);
+  const Beginning begun = beginning.get();
+  const ir::Result<ResidentData>& resident = begun.rows;
   if (!resident) return resident.failure();
   ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, compiler);
   if (!data) return data.take_error();
@@ -293,9 +319,8 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   if (!hyper) return hyper.take_error();
 
   runtime::State state(layout.state, layout.state_bytes, program.seed);
-  const ir::Func* init = program.module.find(program.run + ".init");
-  ENSURE(init != nullptr, "no @" + program.run + ".init");
-  if (ir::Status status = runtime::initialize(state, *init); !status) return status.take_error();
+  if (!begun.values) return begun.values.failure();
+  runtime::initialize(state, *init, *begun.values);
   ir::Result<runtime::Executor> run = executor.get();
   if (!run) return run.take_error();
   for (const std::function<void()>& begin : later) begin();

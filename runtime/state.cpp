@@ -106,20 +106,30 @@ float* State::elements(const Slot& slot) {
   return reinterpret_cast<float*>(blob_.data() + slot.offset);
 }
 
-ir::Status initialize(State& state, const ir::Func& init) {
+ir::Result<std::vector<ir::Tensor>> initial_values(const ir::Func& init, uint64_t seed) {
   std::vector<ir::Tensor> arguments;
-  if (init.parameter_count == 1) arguments.push_back(random_key(state.record().seed, 0));
+  if (init.parameter_count == 1) arguments.push_back(random_key(seed, 0));
   ir::Result<std::vector<ir::Tensor>> values = ir::evaluate(init, std::move(arguments));
-  if (!values) return values.take_error();
-  if (ir::Status status = ir::check_faults(init, *values, "in an initial value"); !status) return status;
+  if (!values) return values;
+  if (ir::Status status = ir::check_faults(init, *values, "in an initial value"); !status) return status.take_error();
+  return values;
+}
+
+void initialize(State& state, const ir::Func& init, const std::vector<ir::Tensor>& values) {
   for (const Slot& slot : state.slots()) {
     size_t found = init.results.size();
     for (size_t k = 0; k < init.results.size(); ++k) {
       if (init.results[k].name == slot.name) found = k;
     }
     ENSURE(found < init.results.size(), "@" + init.name + " has no initial value of " + slot.name);
-    state.set_tensor(slot, (*values)[found]);
+    state.set_tensor(slot, values[found]);
   }
+}
+
+ir::Status initialize(State& state, const ir::Func& init) {
+  ir::Result<std::vector<ir::Tensor>> values = initial_values(init, state.record().seed);
+  if (!values) return values.take_error();
+  initialize(state, init, *values);
   return ir::success();
 }
 

@@ -52,7 +52,11 @@ class State {
   int64_t record_offset_ = 0;
 };
 
-// Fills every slot with the result of `init` (func @RUN.init) that has its name, for the state's seed.
+// The results of `init` (func @RUN.init) for a seed.
+ir::Result<std::vector<ir::Tensor>> initial_values(const ir::Func& init, uint64_t seed);
+// Fills every slot with the result of `init` that has its name.
+void initialize(State& state, const ir::Func& init, const std::vector<ir::Tensor>& values);
+// Both, for the state's seed.
 ir::Status initialize(State& state, const ir::Func& init);
 
 // The name of the first parameter that has an element which is not finite, or "".
