@@ -66,7 +66,8 @@ Result<std::vector<Tensor>> run(const Func& func, std::vector<Tensor> arguments,
     }
     operands.clear();
     for (ValueId operand : value.operands) operands.push_back(&values[operand.index]);
-    values.emplace_back(value.type);
+    const bool writes_all = op_info(value.op).has(kElementwise) || value.op == Op::constant || value.op == Op::random;
+    values.push_back(writes_all ? Tensor::without_values(value.type) : Tensor(value.type));
     evaluate_op({func, value, operands, values.back()});
     for (ValueId operand : value.operands) {
       if (last[operand.index] == i) values[operand.index] = Tensor({DType::boolean, {}});
@@ -86,7 +87,12 @@ Result<std::vector<Tensor>> evaluate(const Func& func, std::vector<Tensor> argum
   if (!values) return values.take_error();
   std::vector<Tensor> results;
   results.reserve(func.results.size());
-  for (const FuncResult& result : func.results) results.push_back((*values)[result.value.index]);
+  std::vector<size_t> left(func.size(), 0);  // results that are still to be taken from each value
+  for (const FuncResult& result : func.results) ++left[result.value.index];
+  for (const FuncResult& result : func.results) {
+    Tensor& value = (*values)[result.value.index];
+    results.push_back(--left[result.value.index] > 0 ? value : std::move(value));
+  }
   return results;
 }
 

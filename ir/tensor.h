@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 #include "ir/type.h"
@@ -28,10 +29,36 @@ struct ElementOf<DType::boolean> {
   using type = uint8_t;
 };
 
+// Makes a vector's new elements without a value.
+template <class T>
+struct WithoutValue : std::allocator<T> {
+  template <class U>
+  struct rebind {
+    using other = WithoutValue<U>;
+  };
+  template <class U>
+  void construct(U* place) {
+    ::new (static_cast<void*>(place)) U;
+  }
+  template <class U, class... Arguments>
+  void construct(U* place, Arguments&&... arguments) {
+    std::construct_at(place, std::forward<Arguments>(arguments)...);
+  }
+};
+
 class Tensor {
  public:
   Tensor() = default;
-  explicit Tensor(Type type) : type_(std::move(type)), bytes_(static_cast<size_t>(type_.bytes())) {}  // zeros
+  explicit Tensor(Type type) : Tensor(without_values(std::move(type))) {  // zeros
+    if (!bytes_.empty()) std::memset(bytes_.data(), 0, bytes_.size());
+  }
+  // For one whose elements are all written next.
+  static Tensor without_values(Type type) {
+    Tensor tensor;
+    tensor.bytes_.resize(static_cast<size_t>(type.bytes()));
+    tensor.type_ = std::move(type);
+    return tensor;
+  }
 
   const Type& type() const { return type_; }
   int64_t elements() const { return type_.elements(); }
@@ -58,7 +85,7 @@ class Tensor {
 
  private:
   Type type_;
-  std::vector<std::byte> bytes_;
+  std::vector<std::byte, WithoutValue<std::byte>> bytes_;
 };
 
 // Calls f(element pointer type tag) with a value of the element type of `dtype`: dispatch(dtype, [&](auto zero) {...}).
