@@ -303,7 +303,7 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
     return made;
   });
 
-  const Beginning begun = beginning.get();
+  Beginning begun = beginning.get();
   const ir::Result<ResidentData>& resident = begun.rows;
   if (!resident) return resident.failure();
   ir::Result<runtime::Dataset> data = make_dataset(program, *resident, module, layout, compiler);
@@ -321,6 +321,7 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   runtime::State state(layout.state, layout.state_bytes, program.seed);
   if (!begun.values) return begun.values.failure();
   runtime::initialize(state, *init, *begun.values);
+  *begun.values = {};
   ir::Result<runtime::Executor> run = executor.get();
   if (!run) return run.take_error();
   for (const std::function<void()>& begin : later) begin();
