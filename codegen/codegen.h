@@ -35,7 +35,7 @@ struct Options {
 struct TargetInfo {
   int vector_floats = 4;      // floats in its widest register
   int vector_registers = 16;  // of that kind
-  bool has_fma = false;
+  bool software_fma = true;   // it has no fused multiply-add, or the options want none
   bool masked_loads = false;  // one instruction loads those elements of a vector that a mask names
   std::string description;    // "x86_64-pc-linux-gnu znver3"
 };

@@ -227,7 +227,7 @@ ir::Result<KernelProgram> lower(const ir::Func& func, const std::vector<std::str
   program.name = func.name;
   program.files = files;
   program.arena_bytes = func.arena_bytes;
-  program.software_fma = options.software_fma || !target->has_fma;
+  program.software_fma = target->software_fma;
   if (std::string error = Lowering(func, program).run(); !error.empty())
     return ir::Error{"cannot compile @" + func.name + ": " + error};
   const std::string lowered = verify(program);

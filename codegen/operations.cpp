@@ -137,6 +137,7 @@ KernelProgram peak_probe(const TargetInfo& target) {
   KernelProgram program;
   program.name = "peak";
   program.arena_bytes = 2 * 4 * width * tile;
+  program.software_fma = target.software_fma;
   const ir::Shape shape{width * tile};
   program.buffers = {{"a", {ir::Space::arena, 0}, ir::DType::f32, shape, {}},
                      {"y", {ir::Space::arena, program.arena_bytes / 2}, ir::DType::f32, shape, {}}};

@@ -88,18 +88,20 @@ ir::Result<TargetInfo> target_info(const Options& options) {
   const auto features = subtarget(*processor, processor->name);
   TargetInfo info;
   info.description = processor->triple + " " + processor->name;
+  bool has_fma = false;
   const bool x86 = llvm::Triple(processor->triple).isX86();
   if (x86) {
     info.vector_floats = features->checkFeatures("+avx512f") ? 16 : features->checkFeatures("+avx") ? 8 : 4;
     info.vector_registers = info.vector_floats == 16 ? 32 : 16;
     info.masked_loads = info.vector_floats >= 8;
-    info.has_fma = features->checkFeatures("+fma") || features->checkFeatures("+avx512f");
+    has_fma = features->checkFeatures("+fma") || features->checkFeatures("+avx512f");
   } else {
     // AArch64 always has a fused multiply-add, RISC-V with the F extension that our floats need anyway.
     const llvm::Triple triple(processor->triple);
     info.vector_registers = 32;
-    info.has_fma = triple.isAArch64() || triple.isRISCV();
+    has_fma = triple.isAArch64() || triple.isRISCV();
   }
+  info.software_fma = options.software_fma || !has_fma;
   return info;
 }
 

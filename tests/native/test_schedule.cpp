@@ -467,6 +467,21 @@ TEST_CASE("schedule: a load behind the end of an axis keeps its condition, whate
   check_compiled(func_of(text), 3);
 }
 
+TEST_CASE("schedule: the probe of the peak has fused multiply-adds of the kind that programs have") {
+  codegen::Options options;
+  for (const char* cpu : {"native", "x86-64"}) {
+    for (const bool software : {false, true}) {
+      options.cpu = cpu;
+      options.software_fma = software;
+      const ir::Result<codegen::TargetInfo> target = codegen::target_info(options);
+      if (!target) continue;  // another architecture
+      const codegen::KernelProgram probe = codegen::peak_probe(*target);
+      if (software || options.cpu == "x86-64") CHECK(probe.software_fma);
+      CHECK(codegen::emit_object(probe, options).ok());
+    }
+  }
+}
+
 TEST_CASE("schedule: reasons are printed where they are asked for, and change nothing") {
   const ir::Func plan = planned(func_of(R"(func @f(%x: f32[64,96] data, %w: f32[96,128] parameter) -> (y: f32[64,128]) {
   %0 = contract %x, %w {"bi,io->bo", order = seq} : f32[64,128]
