@@ -77,12 +77,21 @@ ir::Result<runtime::Host> make_host(const TrainWords& words) {
   return host;
 }
 
-// Asked before anything is allocated.
+namespace {
+
+// In bytes; 0 where the system does not say.
+int64_t physical_memory() {
+  return std::max(int64_t{0}, int64_t{::sysconf(_SC_PHYS_PAGES)}) * ::sysconf(_SC_PAGE_SIZE);
+}
+
+}  // namespace
+
+// Asked before anything large is allocated.
 ir::Status check_memory(const ir::Func& planned) {
   const runtime::Layout layout = runtime::layout_of(planned);
   const int64_t scratch_bytes = planned.arena_bytes;
   const int64_t needed = layout.state_bytes + layout.data_bytes + layout.result_bytes + scratch_bytes;
-  const int64_t there = int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
+  const int64_t there = physical_memory();
   if (there <= 0 || needed <= there) return ir::success();
   return ir::Error{fmt::format(
       "{} needs {} (parameters and states {}, its rows {}, scratch {}), and this machine has {}; a "
@@ -250,12 +259,13 @@ runtime::ResidentRows rows_of(const frontend::Program& program, const ResidentDa
 
 namespace {
 
-constexpr int64_t kLittleState = int64_t{1} << 28;
-
-int64_t result_bytes(const ir::Func& func) {
-  int64_t bytes = 0;
-  for (const ir::FuncResult& result : func.results) bytes += func[result.value].type.bytes();
-  return bytes;
+// Whether rows and initial values take so little that they may be made before the memory of a step is checked.
+bool begins_small(const frontend::DataSource& data, const ir::Func& init) {
+  double bytes = 0;
+  for (const ir::FuncResult& result : init.results) bytes += static_cast<double>(init[result.value].type.bytes());
+  for (const frontend::Column& column : data.columns)
+    bytes += static_cast<double>(data.rows) * static_cast<double>(column.type.bytes());
+  return bytes <= static_cast<double>(physical_memory()) / 8;
 }
 
 // What a run begins with.
@@ -273,11 +283,10 @@ ir::Result<BuiltRun> build_run(const frontend::Program& program, const TrainWord
   // Every pass is verified; that its text reads back is checked by `compile`, `opt` and the tests, not before a run.
   options->read_back = false;
   passes::Runner runner(*options);
-  // What the run begins with is read and drawn while the passes run, which take one thread, where it is small enough to
-  // be made before memory is checked.
+  // What the run begins with is read and drawn while the passes run, which take one thread.
   const ir::Func* init = program.module.find(program.run + ".init");
   ENSURE(init != nullptr, "no @" + program.run + ".init");
-  const bool early = !words.passes.time_passes && result_bytes(*init) <= kLittleState;
+  const bool early = !words.passes.time_passes && begins_small(program.data, *init);
   std::future<Beginning> beginning =
       beside(early, [&] { return Beginning{load_rows(program), runtime::initial_values(*init, program.seed)}; });
   const std::string step_name = program.run + ".step";

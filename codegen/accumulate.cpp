@@ -117,7 +117,8 @@ NodeId scatter_add_rule(ElementBuilder& builder, const ir::Value& value, const I
 }
 
 bool adds_in_place(const ir::Func& func, const ir::Value& value) {
-  constexpr int64_t kLittleWork = 1 << 12;  // below, both take the same time, and a resident program can only pull
+  constexpr int64_t kLittleWork =
+      1 << 12;  // comparisons; below, both take the same time, and a resident program can only pull
   if (value.op != Op::scatter_add) return false;
   const ir::ScatterAttr& attr = std::get<ir::ScatterAttr>(value.attr);
   // With axes in common the place would differ along what may fill the vectors.
